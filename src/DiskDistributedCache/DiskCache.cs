@@ -1,0 +1,6 @@
+namespace DiskDistributedCache;
+
+/// <summary>A cache.</summary>
+public sealed class DiskCache
+{
+}

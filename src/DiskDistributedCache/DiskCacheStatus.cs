@@ -1,0 +1,47 @@
+namespace DiskDistributedCache;
+
+/// <summary>A snapshot of the cache for status pages and health checks. Counters count since the cache was created.</summary>
+public sealed record DiskCacheStatus
+{
+    /// <summary>What the cache currently does with its disk.</summary>
+    public required DiskCacheMode Mode { get; init; }
+
+    /// <summary>When the cache entered <see cref="Mode"/>.</summary>
+    public required DateTimeOffset Since { get; init; }
+
+    /// <summary>The reason for the last disk trouble, for people; <see langword="null"/> when there has been none.</summary>
+    public required string? LastFault { get; init; }
+
+    /// <summary>Entries that the disk tier's index knows, dead ones included that nobody has met yet.</summary>
+    public required long Entries { get; init; }
+
+    /// <summary>Bytes of all segment files.</summary>
+    public required long DiskBytes { get; init; }
+
+    /// <summary>Bytes that the memory tier holds: keys, values, tags and its own overhead.</summary>
+    public required long MemoryBytes { get; init; }
+
+    /// <summary>Lookups answered by the memory tier.</summary>
+    public required long MemoryHits { get; init; }
+
+    /// <summary>Lookups answered by the disk tier.</summary>
+    public required long DiskHits { get; init; }
+
+    /// <summary>Lookups that found nothing.</summary>
+    public required long Misses { get; init; }
+
+    /// <summary>Disk operations that failed or took longer than <see cref="DiskDistributedCacheOptions.IoTimeout"/>.</summary>
+    public required long DiskErrors { get; init; }
+
+    /// <summary>Records that were read back and did not verify.</summary>
+    public required long CorruptionErrors { get; init; }
+
+    /// <summary>Records whose bytes are kept in the quarantine folder.</summary>
+    public required long QuarantinedRecords { get; init; }
+
+    /// <summary>Mutations that were acknowledged and are not yet on disk.</summary>
+    public required long OwedWrites { get; init; }
+
+    /// <summary>Values that were refused because they are larger than <see cref="DiskDistributedCacheOptions.MaxEntryBytes"/>.</summary>
+    public required long OversizedEntries { get; init; }
+}

@@ -1,0 +1,48 @@
+using Microsoft.Extensions.Options;
+
+namespace DiskDistributedCache;
+
+/// <summary>Settings of a <see cref="DiskCache"/>. They are validated before the cache is used.</summary>
+public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheOptions>
+{
+    /// <summary>The configuration section that is bound to the options: <c>DiskDistributedCache</c>.</summary>
+    public const string SectionName = "DiskDistributedCache";
+
+    /// <summary>
+    /// Where the cache makes its folder <c>diskcache-v1</c>. Default: a folder named after the application under the user's
+    /// cache directory (<c>$XDG_CACHE_HOME</c> or <c>~/.cache</c>; <c>%LOCALAPPDATA%</c> on Windows). One process at a time.
+    /// </summary>
+    public string? Directory { get; set; }
+
+    /// <summary>Bytes that the segments may take. Default 1 GiB; at least 1 MiB.</summary>
+    public long MaxDiskBytes { get; set; } = 1L << 30;
+
+    /// <summary>Bytes of keys, values, tags and overhead that the memory tier may hold. Default 64 MiB; 0 turns the tier off.</summary>
+    public long MaxMemoryBytes { get; set; } = 64L << 20;
+
+    /// <summary>The largest value, in bytes. Default 64 MiB. A larger one is not stored, and an older version of its key goes too.</summary>
+    public long MaxEntryBytes { get; set; } = 64L << 20;
+
+    /// <summary>
+    /// Bytes of one segment file. Default 16 MiB; 64 KiB to 1 GiB; lowered to an eighth of <see cref="MaxDiskBytes"/> where
+    /// that is less. An entry that does not fit has a segment of its own.
+    /// </summary>
+    public int SegmentBytes { get; set; } = 16 << 20;
+
+    /// <summary>Entries that the index may hold, at up to 40 bytes of memory each. Default 2,000,000; at the limit the oldest segment is reclaimed.</summary>
+    public int MaxEntries { get; set; } = 2_000_000;
+
+    /// <summary>The longest that a caller waits for the disk, in real time. Default 80 ms; 1 ms to 1 minute.</summary>
+    public TimeSpan IoTimeout { get; set; } = TimeSpan.FromMilliseconds(80);
+
+    /// <summary>How often the position of the log is marked and the clock's high-water mark stored. Default 5 s; at least 100 ms.</summary>
+    public TimeSpan HeartbeatInterval { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Whether each batch is read back and compared before it is acknowledged. Default <see langword="true"/>.</summary>
+    public bool VerifyWrites { get; set; } = true;
+
+    /// <summary>Bytes of corrupt records that are kept for inspection. Default 64 MiB; 0 keeps none.</summary>
+    public long MaxQuarantineBytes { get; set; } = 64L << 20;
+
+    DiskDistributedCacheOptions IOptions<DiskDistributedCacheOptions>.Value => this;
+}

@@ -1,0 +1,44 @@
+namespace DiskDistributedCache.Entries;
+
+/// <summary>
+/// One version of a value: key, value, tags, expiry and its number in the order of mutations. The arrays belong to the
+/// entry and are never written to after construction, so entries are shared between callers without a lock; whoever hands
+/// a value to code that may write to it hands out a copy.
+/// </summary>
+internal sealed class CacheEntry(CacheKey key, byte[] value, string[] tags, Expiry expiry, long deadline)
+{
+    private long _sequence;
+    private long _ticket;
+    private long _deadline = deadline;
+
+    public CacheKey Key { get; } = key;
+
+    public byte[] Value { get; } = value;
+
+    /// <summary>Distinct, never null, in no particular order. Empty where the entry carries no tag.</summary>
+    public string[] Tags { get; } = tags;
+
+    public Expiry Expiry { get; } = expiry;
+
+    /// <summary>The entry's place in the order of all mutations: what is newer has the higher number.</summary>
+    public long Sequence => Volatile.Read(ref _sequence);
+
+    /// <summary>The sequence number at which the making of the value began. A barrier newer than the ticket kills the entry.</summary>
+    public long Ticket => Volatile.Read(ref _ticket);
+
+    /// <summary>UTC ticks at which the entry dies; moves forward with each use of a sliding entry, never beyond the absolute limit.</summary>
+    public long Deadline
+    {
+        get => Volatile.Read(ref _deadline);
+        set => Volatile.Write(ref _deadline, value);
+    }
+
+    /// <summary>Gives the entry its numbers; once when it is accepted and once more if the store opens afterwards.</summary>
+    public void Number(long sequence, long ticket)
+    {
+        Volatile.Write(ref _ticket, ticket);
+        Volatile.Write(ref _sequence, sequence);
+    }
+
+    public bool IsExpired(long nowTicks) => Deadline <= nowTicks;
+}
