@@ -1,3 +1,4 @@
+#pragma warning disable CA1822 // SKELETON
 namespace DiskDistributedCache.Tiers;
 
 /// <summary>

@@ -1,3 +1,4 @@
+#pragma warning disable CA1822 // SKELETON
 using System.Collections.Concurrent;
 using System.IO.Abstractions;
 using DiskDistributedCache.Entries;
