@@ -1,0 +1,60 @@
+using DiskDistributedCache.Entries;
+
+namespace DiskDistributedCache.Storage;
+
+/// <summary>
+/// One change on its way to the log. Its task completes when the change is acknowledged: when its record is with the operating
+/// system, or when it is owed because the disk is late or failed. It never faults.
+/// </summary>
+internal sealed class Mutation(RecordKind kind) : TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)
+{
+    public RecordKind Kind { get; private set; } = kind;
+
+    /// <summary>Of a value: what is stored.</summary>
+    public CacheEntry? Entry { get; private set; }
+
+    /// <summary>Of a clear: whether it only stands for barriers that were merged, and kills no more than they did.</summary>
+    public bool IsMerged { get; init; }
+
+    /// <summary>The next one in the writer's queue.</summary>
+    public Mutation? Next { get; set; }
+
+    /// <summary>Of a value or a removal.</summary>
+    public CacheKey Key { get; init; }
+
+    /// <summary>Of a tag eviction.</summary>
+    public string? Tag { get; init; }
+
+    /// <summary>The place in the order of mutations. Of a value it is the entry's.</summary>
+    public long Sequence { get; set; }
+
+    public ulong KeyHash { get; set; }
+
+    /// <summary>Of a touch: the number that it extends, and until when.</summary>
+    public long Extended { get; init; }
+
+    public long Deadline { get; init; }
+
+    /// <summary>When the caller began to wait, as a timestamp of the real clock.</summary>
+    public long AcceptedAt { get; set; }
+
+    public bool IsAcknowledged => Task.IsCompleted;
+
+    public static Mutation Of(CacheEntry entry) => new(RecordKind.Value) { Entry = entry, Key = entry.Key };
+
+    /// <summary>Gives the value up: what is left is the removal of whatever the key had before.</summary>
+    public CacheEntry DropValue()
+    {
+        var dropped = Entry!;
+        (Kind, Entry) = (RecordKind.Removal, null);
+        return dropped;
+    }
+
+    /// <summary>The most bytes that the record can take.</summary>
+    public long RecordBytes => Kind switch
+    {
+        RecordKind.Value => RecordFormat.LengthOf(Entry!),
+        RecordKind.TagEviction => RecordFormat.LengthOfEviction(Tag!),
+        _ => RecordFormat.LengthOf(0),
+    };
+}

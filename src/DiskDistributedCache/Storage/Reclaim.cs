@@ -1,0 +1,139 @@
+using DiskDistributedCache.Entries;
+
+namespace DiskDistributedCache.Storage;
+
+/// <summary>
+/// Keeps the log within its limits by erasing its oldest segment: first in, first out, never out of order, because "older" must
+/// always mean "earlier in the log". Before a segment goes, its live values that were used since they were written are appended
+/// again, at most a quarter of a segment; of a short segment all of its live values. With the append rule this makes removals
+/// and barriers self-cleaning: when one is erased, everything that it kills has been erased before it.
+///
+/// Order of effects: append again and write; drop what is left of the segment from the index; sweep memory of what its barriers
+/// kill; erase the file; forget the barriers. A crash in between leaves two copies with the same number, or a file whose records are
+/// found again, and either is right. Erasing stops at the first file that cannot be erased.
+/// </summary>
+internal sealed class Reclaim(
+    CacheDirectory directory,
+    StoreSettings settings,
+    Guid storeId,
+    SegmentTable segments,
+    EntryIndex index,
+    TagBarriers barriers,
+    SegmentWriter writer,
+    CacheClock clock,
+    StoreListener listener)
+{
+    private long _erasedCount;
+
+    public long ErasedCount => Volatile.Read(ref _erasedCount);
+
+    /// <summary>Whether anything has to go before this many bytes can be added to the disk.</summary>
+    public bool IsNeeded(long newBytes) =>
+        segments.TotalBytes + writer.SpareBytes + newBytes > settings.MaxDiskBytes
+        || segments.Ordered.Count >= settings.SegmentLimit
+        || index.Count + settings.MaxSegmentRecords > settings.MaxEntries;
+
+    /// <summary>Erases oldest segments until this many bytes can be added, or only the active segment is left.</summary>
+    public void MakeRoom(long newBytes)
+    {
+        bool marked = false;
+        while (IsNeeded(newBytes) && segments.Ordered.Count > 0 && !writer.IsActive(segments.Ordered[0]))
+        {
+            if (!marked)
+            {
+                listener.MarkUsed();
+                marked = true;
+            }
+
+            var oldest = segments.Ordered[0];
+            Reinsert(oldest);
+            Erase(oldest);
+        }
+    }
+
+    /// <summary>Erases every segment up to this number, without keeping anything of them.</summary>
+    public void EraseUpTo(long number)
+    {
+        while (segments.Ordered.Count > 0 && segments.Ordered[0].Number <= number && !writer.IsActive(segments.Ordered[0]))
+        {
+            Erase(segments.Ordered[0]);
+        }
+    }
+
+    private void Reinsert(SegmentFile oldest)
+    {
+        if (oldest.ReadFooter() is not { } facts)
+        {
+            return;
+        }
+
+        bool isShort = oldest.LengthBytes <= settings.ReinsertionBytes;
+        long left = settings.ReinsertionBytes;
+        foreach (ref readonly Fact fact in facts.All)
+        {
+            if (fact.Kind == RecordKind.Value
+                && index.TryGet(fact.KeyHash, out var where)
+                && where.Sequence == fact.Sequence
+                && where.Slot == oldest.Slot
+                && where.Deadline > clock.NowTicks
+                && (where.WasRead || isShort)
+                && where.Length <= left
+                && writer.HasRoom(where.Length)
+                && RecordReader.ReadValue(oldest, where) is { } entry
+                && !barriers.Covers(entry.Tags, entry.Ticket))
+            {
+                writer.AddAgain(entry, where);
+                left -= where.Length;
+            }
+        }
+
+        writer.WriteRun();
+    }
+
+    private void Erase(SegmentFile oldest)
+    {
+        if (index.LiveCount(oldest.Slot) > 0)
+        {
+            DropLive(oldest);
+        }
+
+        if (barriers.HasBarriersUpTo(oldest.Number))
+        {
+            listener.SweepMemory();
+        }
+
+        directory.Delete(directory.SegmentOf(storeId, oldest.Number));
+        segments.Remove(oldest);
+        barriers.Forget(oldest.Number);
+        Interlocked.Increment(ref _erasedCount);
+    }
+
+    private void DropLive(SegmentFile oldest)
+    {
+        if (oldest.ReadFooter() is { } facts)
+        {
+            foreach (ref readonly Fact fact in facts.All)
+            {
+                if (fact.Kind == RecordKind.Value)
+                {
+                    index.RemoveIfSame(fact.KeyHash, fact.Sequence, oldest.Slot);
+                }
+            }
+        }
+
+        if (index.LiveCount(oldest.Slot) > 0)
+        {
+            index.RemoveSlot(oldest.Slot);
+        }
+    }
+}
+
+/// <summary>What the store asks of the tiers above it. Called on the writer lane.</summary>
+internal abstract class StoreListener
+{
+    /// <summary>Tell the index which entries were used in memory: they are worth keeping.</summary>
+    public abstract void MarkUsed();
+
+    /// <summary>Drop from memory what barriers kill: some of the barriers are about to be forgotten.</summary>
+    public abstract void SweepMemory();
+}

@@ -1,0 +1,123 @@
+using System.Buffers;
+using DiskDistributedCache.Entries;
+
+namespace DiskDistributedCache.Storage;
+
+internal enum ReadOutcome
+{
+    Miss = 0,
+    Hit = 1,
+    Corrupt = 2,
+}
+
+/// <summary>
+/// Reads one record and believes nothing: header, checksum, sequence number and full key have to be what the index promises. A
+/// record that does not verify is read once more, because memory and buses flip bits too; then its bytes go to quarantine and the
+/// entry is dropped. Another key under the same hash, or an index that has moved on meanwhile, is a plain miss and nobody's
+/// fault.
+/// </summary>
+internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quarantine quarantine)
+{
+    private const int Attempts = 2;
+
+    /// <summary>Reads a version from disk. Throws what the file system throws.</summary>
+    public ReadOutcome Read(in CacheKey key, ulong keyHash, long sequence, out CacheEntry? entry)
+    {
+        entry = null;
+        for (int attempt = 1; ; attempt++)
+        {
+            if (!index.TryGet(keyHash, out var where) || where.Sequence != sequence || where.IsPending
+                || segments.At(where.Slot) is not { } segment)
+            {
+                return ReadOutcome.Miss;
+            }
+
+            byte[] buffer = ArrayPool<byte>.Shared.Rent(where.Length);
+            try
+            {
+                int read = ReadBytes(segment, buffer.AsSpan(0, where.Length), where.Offset);
+                var record = buffer.AsSpan(0, read);
+                if (Verify(record, segment.Seed, sequence, out var header))
+                {
+                    bool sameKey = header.Space == key.Space && RecordFormat.KeyOf(record, header).SequenceEqual(key.Text);
+                    entry = sameKey ? Decode(record, header, key, where.Deadline) : null;
+                    return entry is null ? ReadOutcome.Miss : ReadOutcome.Hit;
+                }
+
+                if (!StillThere(where))
+                {
+                    return ReadOutcome.Miss;
+                }
+
+                if (attempt == Attempts)
+                {
+                    index.RemoveIfSame(keyHash, sequence, where.Slot);
+                    quarantine.Keep(segment.Number, record);
+                    return ReadOutcome.Corrupt;
+                }
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+            }
+        }
+    }
+
+    /// <summary>Reads a live value for reinsertion, or null where it does not verify.</summary>
+    public static CacheEntry? ReadValue(SegmentFile segment, in IndexedEntry where)
+    {
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(where.Length);
+        try
+        {
+            var record = buffer.AsSpan(0, segment.File.Read(buffer.AsSpan(0, where.Length), where.Offset));
+            return Verify(record, segment.Seed, where.Sequence, out var header)
+                ? Decode(record, header, new CacheKey(header.Space, RecordFormat.KeyOf(record, header).ToString()), where.Deadline)
+                : null;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private bool StillThere(in IndexedEntry where) =>
+        index.TryGet(where.KeyHash, out var now) && now.Sequence == where.Sequence && now.Slot == where.Slot && now.Offset == where.Offset;
+
+    private static int ReadBytes(SegmentFile segment, Span<byte> to, long offset)
+    {
+        try
+        {
+            return segment.File.Read(to, offset);
+        }
+        catch (ObjectDisposedException)
+        {
+            // The segment was erased meanwhile; the index says so too.
+            return 0;
+        }
+    }
+
+    private static bool Verify(ReadOnlySpan<byte> record, in SegmentSeed seed, long sequence, out RecordHeader header) =>
+        RecordFormat.TryReadHeader(record, seed, out header)
+        && header.Kind == RecordKind.Value
+        && header.Sequence == sequence
+        && header.Codec == 0
+        && header.StoredBytes == header.RawBytes
+        && RecordFormat.VerifyPayload(record, header, seed);
+
+    private static CacheEntry? Decode(ReadOnlySpan<byte> record, in RecordHeader header, in CacheKey key, long deadline)
+    {
+        if (RecordFormat.TagsOf(record, header) is not { } tags)
+        {
+            return null;
+        }
+
+        var entry = new CacheEntry(
+            key,
+            RecordFormat.ValueOf(record, header).ToArray(),
+            tags,
+            new Expiry(header.AbsoluteExpiry, header.SlidingTicks),
+            Math.Min(deadline, header.AbsoluteExpiry));
+        entry.Number(header.Sequence, header.Ticket);
+        return entry;
+    }
+}

@@ -1,0 +1,192 @@
+namespace DiskDistributedCache.Storage;
+
+/// <summary>
+/// Reads the log of a trusted store into an empty index, segment by segment in order: the footer of a sealed one, the records of
+/// one whose footer is not there.
+///
+/// What cannot be read below a known mark is a hole: it may have held a removal or an eviction of anything earlier, so
+/// everything earlier is dropped. Only what lies behind the last mark, and does not show that it was ever complete, is a torn
+/// tail. A mark is known from the header of the next segment and from the superblock.
+/// </summary>
+internal sealed class Recovery(
+    CacheDirectory directory, Guid storeId, SegmentTable segments, EntryIndex index, TagBarriers barriers)
+{
+    private readonly Dictionary<SegmentFile, SegmentHeader> _headers = [];
+    private long _highestSequence;
+    private long _lastEnd;
+    private long _holeUpTo;
+
+    public int HoleCount { get; private set; }
+
+    /// <summary>Segments whose records had to be read because there was no footer.</summary>
+    public int ScannedCount { get; private set; }
+
+    /// <summary>
+    /// Fills index and barriers, seals the last segment, and returns where the log ends. What a hole makes worthless is erased, the
+    /// oldest first, so that the hole stays visible until everything before it is gone.
+    /// </summary>
+    public LogMark Run(Superblock superblock)
+    {
+        var mark = superblock.Mark;
+        _highestSequence = mark.HighestSequence;
+        OpenSegments();
+        SegmentFile? previous = null;
+        foreach (var segment in segments.Ordered)
+        {
+            if (previous is not null && segment.Number != previous.Number + 1)
+            {
+                Hole(upTo: previous.Number);
+            }
+
+            Recover(segment, superblock);
+            previous = segment;
+        }
+
+        long last = Math.Max(mark.Segment, previous?.Number ?? 0);
+        if (mark.EndOffset > 0 && mark.Segment > (previous?.Number ?? 0))
+        {
+            Hole(upTo: last);
+        }
+
+        EraseBeforeHole();
+        return new LogMark(last, segments.Ordered.Count == 0 ? 0 : _lastEnd, _highestSequence);
+    }
+
+    private void OpenSegments()
+    {
+        byte[] block = new byte[SegmentFormat.HeaderBytes];
+        foreach (long number in directory.SegmentNumbers(storeId))
+        {
+            var file = directory.Open(directory.SegmentOf(storeId, number), FileMode.Open);
+            var seed = new SegmentSeed(storeId, number);
+            var segment = new SegmentFile(number, segments.FreeSlot(), seed, file, file.Length) { IsSynced = true };
+            segments.Add(segment);
+            int read = file.Read(block, 0);
+            if (SegmentFormat.TryReadHeader(block.AsSpan(0, read), storeId, number, seed) is { } header)
+            {
+                _headers[segment] = header;
+                if (header.CarriedFooterBytes > 0)
+                {
+                    CarryFooter(segment, header);
+                }
+            }
+        }
+    }
+
+    private void CarryFooter(SegmentFile carrier, SegmentHeader header)
+    {
+        if (segments.Ordered.Count < 2 || segments.Ordered[^2].Number != carrier.Number - 1)
+        {
+            return;
+        }
+
+        byte[] footer = new byte[header.CarriedFooterBytes];
+        if (carrier.File.Read(footer, SegmentFormat.HeaderBytes) == footer.Length)
+        {
+            segments.Ordered[^2].CarriedFooter = footer;
+        }
+    }
+
+    private void Recover(SegmentFile segment, Superblock superblock)
+    {
+        if (segment.ReadFooter() is { } footer)
+        {
+            Apply(segment, footer);
+            return;
+        }
+
+        ScannedCount++;
+        var (markEnd, isFinal) = MarkOf(segment, superblock);
+        var scan = new SegmentScan(segment, _headers.GetValueOrDefault(segment), markEnd, isFinal);
+        scan.Run();
+        _highestSequence = Math.Max(_highestSequence, scan.Facts.HighestSequence);
+        if (scan.HasHole)
+        {
+            Hole(upTo: segment.Number);
+            return;
+        }
+
+        Apply(segment, scan.Facts);
+        if (segment == segments.Ordered[^1])
+        {
+            Seal(segment, scan.Facts);
+        }
+    }
+
+    /// <summary>
+    /// How far the records of a segment are known to reach, 0 where nothing is known, and whether that is known to be all: it is
+    /// when a later segment or a clean close says so.
+    /// </summary>
+    private (long End, bool IsFinal) MarkOf(SegmentFile segment, Superblock superblock)
+    {
+        foreach (var (other, header) in _headers)
+        {
+            if (other.Number == segment.Number + 1)
+            {
+                return (header.Predecessor.EndOffset, true);
+            }
+        }
+
+        return superblock.Mark.Segment == segment.Number ? (superblock.Mark.EndOffset, superblock.IsClean) : (0, false);
+    }
+
+    private void Hole(long upTo)
+    {
+        HoleCount++;
+        _holeUpTo = upTo;
+        index.Clear(long.MaxValue);
+        barriers.ForgetAll();
+    }
+
+    private void EraseBeforeHole()
+    {
+        while (segments.Ordered.Count > 0 && segments.Ordered[0].Number <= _holeUpTo)
+        {
+            var oldest = segments.Ordered[0];
+            directory.Delete(directory.SegmentOf(storeId, oldest.Number));
+            segments.Remove(oldest);
+        }
+    }
+
+    private void Apply(SegmentFile segment, SegmentFacts facts)
+    {
+        foreach (ref readonly Fact fact in facts.All)
+        {
+            switch (fact.Kind)
+            {
+                case RecordKind.Value:
+                    // Also when it has expired by what this record knows: a touch further on may know better.
+                    index.SetRecovered(fact.KeyHash, fact.Sequence, fact.Deadline, segment.Slot, fact.Offset, fact.Length);
+                    break;
+                case RecordKind.Removal:
+                    index.Remove(fact.KeyHash, fact.Sequence);
+                    break;
+                case RecordKind.TagEviction:
+                    barriers.Recover(facts.TagOf(fact), fact.Sequence, segment.Number);
+                    break;
+                case RecordKind.Clear:
+                    index.Clear(fact.Sequence);
+                    barriers.Clear(fact.Sequence);
+                    break;
+                case RecordKind.Touch when index.Touch(fact.KeyHash, fact.Extended, fact.Deadline) is not null:
+                    index.MarkTouchLogged(fact.KeyHash, fact.Extended, fact.Deadline);
+                    break;
+            }
+        }
+
+        _highestSequence = Math.Max(_highestSequence, facts.HighestSequence);
+        _lastEnd = facts.EndOffset;
+    }
+
+    /// <summary>A session never appends to another session's segment: the last one gets its footer.</summary>
+    private void Seal(SegmentFile segment, SegmentFacts facts)
+    {
+        facts.HighestSequence = _highestSequence;
+        byte[] footer = facts.ToFooter(segment.Seed);
+        segment.File.Write(footer, facts.EndOffset);
+        segment.File.Length = facts.EndOffset + footer.Length;
+        segments.Resize(segment, facts.EndOffset + footer.Length);
+        segment.IsSynced = false;
+        _lastEnd = facts.EndOffset;
+    }
+}

@@ -1,0 +1,104 @@
+namespace DiskDistributedCache.Storage;
+
+/// <summary>One segment: its file, its number in the log and its slot in the index. Sealed as soon as it is not the active one.</summary>
+internal sealed class SegmentFile(long number, int slot, SegmentSeed seed, StoreFile file, long lengthBytes) : IDisposable
+{
+    public long Number { get; } = number;
+
+    public int Slot { get; } = slot;
+
+    public SegmentSeed Seed { get; } = seed;
+
+    public StoreFile File { get; } = file;
+
+    /// <summary>The length of the file as it counts against the limit.</summary>
+    public long LengthBytes { get; set; } = lengthBytes;
+
+    /// <summary>The footer, where it is not in the file itself but carried by the successor.</summary>
+    public byte[]? CarriedFooter { get; set; }
+
+    /// <summary>Whether everything in the file is known to be durable.</summary>
+    public bool IsSynced { get; set; }
+
+    /// <summary>The facts of a sealed segment, or null where its footer cannot be believed.</summary>
+    public SegmentFacts? ReadFooter()
+    {
+        if (CarriedFooter is not null)
+        {
+            return SegmentFacts.FromFooter(CarriedFooter, Seed);
+        }
+
+        long length = File.Length;
+        Span<byte> trailer = stackalloc byte[SegmentFormat.TrailerBytes];
+        if (length < SegmentFormat.HeaderBytes + trailer.Length || File.Read(trailer, length - trailer.Length) < trailer.Length)
+        {
+            return null;
+        }
+
+        long footerLength = SegmentFormat.FooterLengthFrom(trailer);
+        if (footerLength < trailer.Length || footerLength > length - SegmentFormat.HeaderBytes)
+        {
+            return null;
+        }
+
+        byte[] footer = new byte[footerLength];
+        return File.Read(footer, length - footerLength) == footer.Length ? SegmentFacts.FromFooter(footer, Seed) : null;
+    }
+
+    public void Dispose() => File.Dispose();
+}
+
+/// <summary>
+/// The segments of the log in order, and the slots by which the index names them.
+///
+/// Concurrency: readers look slots up at any time and take what they find; everything else happens on the writer lane. A slot
+/// that is used again names another segment, whose records do not verify for whoever still looks for the old one.
+/// </summary>
+internal sealed class SegmentTable : IDisposable
+{
+    /// <summary>More than any limit allows, because the log of an earlier run with other limits has to be read first.</summary>
+    public const int SlotCount = (2 * StoreSettings.MaxSegments) + 1024;
+
+    private readonly SegmentFile?[] _slots = new SegmentFile?[SlotCount];
+    private readonly List<SegmentFile> _ordered = [];
+    private long _totalBytes;
+
+    public IReadOnlyList<SegmentFile> Ordered => _ordered;
+
+    /// <summary>Bytes of all files.</summary>
+    public long TotalBytes => Volatile.Read(ref _totalBytes);
+
+    public SegmentFile? At(int slot) => (uint)slot < (uint)_slots.Length ? Volatile.Read(ref _slots[slot]) : null;
+
+    public int FreeSlot() => Array.IndexOf(_slots, null);
+
+    /// <summary>Adds the newest segment.</summary>
+    public void Add(SegmentFile segment)
+    {
+        _ordered.Add(segment);
+        Volatile.Write(ref _slots[segment.Slot], segment);
+        Volatile.Write(ref _totalBytes, _totalBytes + segment.LengthBytes);
+    }
+
+    public void Resize(SegmentFile segment, long lengthBytes)
+    {
+        Volatile.Write(ref _totalBytes, _totalBytes + lengthBytes - segment.LengthBytes);
+        segment.LengthBytes = lengthBytes;
+    }
+
+    public void Remove(SegmentFile segment)
+    {
+        _ordered.Remove(segment);
+        Volatile.Write(ref _slots[segment.Slot], null);
+        Volatile.Write(ref _totalBytes, _totalBytes - segment.LengthBytes);
+        segment.Dispose();
+    }
+
+    public void Dispose()
+    {
+        foreach (var segment in _ordered)
+        {
+            segment.Dispose();
+        }
+    }
+}

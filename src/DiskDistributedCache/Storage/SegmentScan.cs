@@ -1,0 +1,85 @@
+using System.Buffers.Binary;
+
+namespace DiskDistributedCache.Storage;
+
+/// <summary>
+/// The facts of a segment without a footer, from its records. Tells a torn tail, which a killed process leaves behind, from
+/// rot.
+///
+/// A process that is killed while it writes leaves a prefix of what it wrote, and zeros behind it. So bytes that do not verify are
+/// a torn tail only if the file is as long as it was made, they lie behind every known mark, and the last thing in the file that is
+/// not zero is not the end mark of a record: an end mark says that everything before it was complete once. Anything else is
+/// rot. Rot in a record whose header still verifies costs that record (or, if it was a tag eviction, everything earlier, because it
+/// may have had any tag); rot in a header costs everything up to the end of the segment.
+/// </summary>
+internal sealed class SegmentScan(SegmentFile segment, SegmentHeader? header, long markEnd, bool markIsFinal)
+{
+    public SegmentFacts Facts { get; } = new();
+
+    /// <summary>Something below a mark, or something that was complete once, cannot be read.</summary>
+    public bool HasHole { get; private set; }
+
+    public void Run()
+    {
+        byte[] bytes = new byte[segment.File.Length];
+        var file = bytes.AsSpan(0, segment.File.Read(bytes, 0));
+        long completeEnd = Math.Max(markEnd, LastEndMark(file));
+        int at = (int)Math.Min(file.Length, header?.FirstRecord ?? SegmentFormat.HeaderBytes);
+        while (RecordFormat.TryReadHeader(file[at..], segment.Seed, out var record) && at + record.RecordBytes <= file.Length)
+        {
+            int length = (int)record.RecordBytes;
+            bool verifies = RecordFormat.VerifyPayload(file[at..], record, segment.Seed);
+            if (!verifies && at + length > completeEnd)
+            {
+                break;
+            }
+
+            Add(file.Slice(at, length), record, at, verifies);
+            at += length;
+        }
+
+        Facts.EndOffset = at;
+        bool isWhole = header is not null && file.Length >= header.Capacity;
+        HasHole = at < completeEnd || !(isWhole || (markIsFinal && markEnd > 0));
+    }
+
+    private void Add(ReadOnlySpan<byte> bytes, in RecordHeader record, long at, bool verifies)
+    {
+        switch (record.Kind)
+        {
+            case RecordKind.Value:
+                // One that does not verify is found out, quarantined and dropped by whoever reads it.
+                Facts.Add(Fact.Value(record.KeyHash, record.Sequence, record.Deadline, at, record.RecordBytes));
+                break;
+            case RecordKind.Removal:
+                Facts.Add(Fact.Removal(record.KeyHash, record.Sequence));
+                break;
+            case RecordKind.Touch:
+                Facts.Add(Fact.Touch(record.KeyHash, record.Sequence, record.Ticket, record.Deadline));
+                break;
+            case RecordKind.TagEviction when verifies && RecordFormat.TagsOf(bytes, record) is [var tag]:
+                Facts.AddTagEviction(record.Sequence, tag);
+                break;
+            case RecordKind.TagEviction or RecordKind.Clear:
+                Facts.Add(Fact.Clear(record.Sequence));
+                break;
+        }
+    }
+
+    /// <summary>Where the last complete record ends, if the last thing in the file that is not zero is an end mark; else 0.</summary>
+    private long LastEndMark(ReadOnlySpan<byte> file)
+    {
+        int last = file.LastIndexOfAnyExcept((byte)0);
+        if (last < 0)
+        {
+            return 0;
+        }
+
+        // An end mark is aligned; its own last bytes may be zero.
+        int word = last & ~(RecordFormat.Alignment - 1);
+        return word + RecordFormat.EndMarkBytes <= file.Length
+            && BinaryPrimitives.ReadUInt64LittleEndian(file[word..]) == segment.Seed.EndMark
+            ? word + RecordFormat.EndMarkBytes
+            : 0;
+    }
+}

@@ -1,0 +1,275 @@
+using System.Security.Cryptography;
+using DiskDistributedCache.Entries;
+
+namespace DiskDistributedCache.Storage;
+
+/// <summary>What opening a store found.</summary>
+internal sealed record OpenReport(bool IsNew, string Trust, int Entries, int Holes, int Scanned);
+
+/// <summary>
+/// The disk tier's store: an append-only log of segments and, in memory, the index of what in it is alive. Nothing above knows that a
+/// file exists.
+///
+/// Layout: <c>docs/format.md</c>.
+///
+/// Concurrency: opening, appending, heartbeat and closing happen on one thread, the writer lane. Reads run on any other
+/// thread at the same time; index and barriers have their own short locks.
+///
+/// Order of effects: whoever mutates changes index and barriers first and then appends. The first thing that opening does to
+/// a trusted store is to mark it as in use, durably; the last thing that closing does is to mark it as clean.
+///
+/// Faults: every member throws what the file system throws. After a throw from <see cref="Append"/> the log is intact up to its
+/// last verified byte, and what was not appended is still the caller's.
+/// </summary>
+internal sealed class SegmentStore : IDisposable
+{
+    /// <summary>Distance between the numbers of two sessions, far more than any that were handed out and not seen on disk.</summary>
+    private const long SessionGap = 1L << 20;
+
+    private static readonly TimeSpan s_maxClockLead = TimeSpan.FromHours(1);
+
+    private readonly CacheDirectory _directory;
+    private readonly CacheClock _clock;
+    private readonly SegmentTable _segments = new();
+    private readonly Superblock _identity;
+    private readonly StoreFile _superblockFile;
+    private readonly SegmentWriter _writer;
+    private readonly Reclaim _reclaim;
+    private readonly Quarantine _quarantine;
+    private readonly RecordReader _reader;
+    private long _generation;
+
+    private SegmentStore(
+        CacheDirectory directory, StoreSettings settings, CacheClock clock, Quarantine quarantine, StoreListener listener, OpenedSuperblock opened)
+    {
+        _directory = directory;
+        _clock = clock;
+        _quarantine = quarantine;
+        _identity = opened.Superblock;
+        _superblockFile = opened.File;
+        _generation = opened.Superblock.Generation;
+        var storeId = _identity.StoreId;
+        _writer = new SegmentWriter(directory, settings, storeId, _segments, Index, Barriers, clock);
+        _reclaim = new Reclaim(directory, settings, storeId, _segments, Index, Barriers, _writer, clock, listener);
+        _reader = new RecordReader(_segments, Index, _quarantine);
+    }
+
+    public EntryIndex Index { get; } = new(SegmentTable.SlotCount);
+
+    public TagBarriers Barriers { get; } = new();
+
+    /// <summary>Where the numbers of this session begin.</summary>
+    public long FirstSequence { get; private set; }
+
+    public OpenReport Report { get; private set; } = null!;
+
+    public long DiskBytes => _segments.TotalBytes + _writer.SpareBytes;
+
+    public long ErasedSegments => _reclaim.ErasedCount;
+
+    /// <summary>Opens the store of a directory, or begins a new one where what is there cannot be trusted.</summary>
+    public static SegmentStore Open(
+        CacheDirectory directory, StoreSettings settings, CacheClock clock, Quarantine quarantine, StoreListener listener)
+    {
+        directory.Prepare();
+        directory.Lock();
+        var file = directory.Open(directory.Superblock, FileMode.OpenOrCreate);
+        try
+        {
+            var bootId = directory.ReadBootId();
+            var (found, reason) = Judge(file, bootId, clock);
+            var superblock = (found ?? NewIdentity()) with { SessionId = NewGuid(), BootId = bootId, IsClean = found?.IsClean ?? false };
+            var store = new SegmentStore(directory, settings, clock, quarantine, listener, new OpenedSuperblock(superblock, file));
+            store.Recover(found, reason);
+            return store;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    public ulong HashOf(in CacheKey key) => KeyHash.Of(key, _identity.HashSeed);
+
+    /// <summary>Reads one version, verified. Runs on any thread but the writer lane's.</summary>
+    public ReadOutcome Read(in CacheKey key, ulong keyHash, long sequence, out CacheEntry? entry) =>
+        _reader.Read(key, keyHash, sequence, out entry);
+
+    /// <summary>
+    /// Appends mutations in order; they are with the operating system when this returns. After a throw some may have been appended;
+    /// appending them again is right.
+    /// </summary>
+    public void Append(IReadOnlyList<Mutation> batch)
+    {
+        foreach (var mutation in batch)
+        {
+            long length = mutation.RecordBytes;
+            if (!_writer.HasRoom(length))
+            {
+                _writer.WriteRun();
+                Roll(length);
+            }
+
+            _writer.Add(mutation);
+        }
+
+        _writer.WriteRun();
+        foreach (var mutation in batch)
+        {
+            if (mutation is { Kind: RecordKind.Clear, IsMerged: false })
+            {
+                EraseCleared();
+            }
+        }
+    }
+
+    /// <summary>Stores the position of the log and the clock in the superblock slot that is not the newest.</summary>
+    public void Heartbeat() => WriteSlot((int)(++_generation % Superblock.SlotCount), isClean: false);
+
+    /// <summary>Makes everything that was appended durable.</summary>
+    public void Sync()
+    {
+        foreach (var segment in _segments.Ordered)
+        {
+            if (!segment.IsSynced)
+            {
+                segment.File.Sync();
+                segment.IsSynced = !_writer.IsActive(segment);
+            }
+        }
+
+        _directory.SyncFolder(_directory.StoreOf(_identity.StoreId));
+    }
+
+    /// <summary>Seals, syncs and marks the store as clean. Without this, or when it throws, the store is one of a killed process.</summary>
+    public void Close()
+    {
+        if (_writer.HasAbandoned)
+        {
+            Roll(0);
+        }
+
+        _writer.Seal();
+        Sync();
+        WriteBothSlots(isClean: true);
+    }
+
+    /// <summary>Folders of stores that were given up.</summary>
+    public IReadOnlyList<string> OtherStores() => _directory.OtherStores(_identity.StoreId);
+
+    public void Dispose()
+    {
+        _segments.Dispose();
+        _superblockFile.Dispose();
+    }
+
+    /// <summary>Decides whether what is there can be trusted. The reason is for people.</summary>
+    private static (Superblock? Found, string Reason) Judge(StoreFile file, Guid bootId, CacheClock clock)
+    {
+        byte[] bytes = new byte[Superblock.SlotCount * Superblock.SlotBytes];
+        int read = file.Read(bytes, 0);
+        if (read == 0)
+        {
+            return (null, "there was none");
+        }
+
+        var first = Superblock.TryRead(bytes.AsSpan(0, Math.Min(read, Superblock.SlotBytes)), 0);
+        var second = Superblock.TryRead(bytes.AsSpan(Math.Min(read, Superblock.SlotBytes), Math.Max(0, read - Superblock.SlotBytes)), 1);
+        if (first is null || second is null || first.StoreId != second.StoreId || file.Length != bytes.Length)
+        {
+            return (null, "the superblock does not verify");
+        }
+
+        var newest = first.Generation > second.Generation ? first : second;
+        if (newest.ClockHighWater > Expiry.Add(clock.UtcTicks, s_maxClockLead.Ticks))
+        {
+            return (null, "the clock was set back by more than an hour");
+        }
+
+        bool isClean = first.IsClean && second.IsClean;
+        bool isSuspect = first.IsSuspect || second.IsSuspect;
+        bool isSameBoot = bootId != Guid.Empty && newest.BootId == bootId;
+        return isSuspect ? (null, "it owed mutations")
+            : isClean ? (newest, "closed clean")
+            : isSameBoot ? (newest with { IsClean = false }, "the process was killed")
+            : (null, "it was not closed clean and the operating system has restarted since");
+    }
+
+    private static Superblock NewIdentity() => new()
+    {
+        StoreId = NewGuid(),
+        HashSeed = BitConverter.ToInt64(RandomNumberGenerator.GetBytes(sizeof(long))),
+        SessionId = NewGuid(),
+        BootId = Guid.Empty,
+    };
+
+    private static Guid NewGuid() => new(RandomNumberGenerator.GetBytes(16));
+
+    private void Recover(Superblock? found, string reason)
+    {
+        if (found is null)
+        {
+            // The slots first: from here on the old store is not looked at again, whatever happens next.
+            WriteBothSlots(isClean: false);
+            _directory.CreateStore(_identity.StoreId);
+            _directory.SyncFolder(_directory.Segments);
+            Report = new OpenReport(true, reason, 0, 0, 0);
+        }
+        else
+        {
+            _clock.AdvanceTo(found.ClockHighWater);
+            var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers);
+            _writer.ContinueAfter(recovery.Run(found));
+            WriteBothSlots(isClean: false);
+            Report = new OpenReport(false, reason, Index.Count, recovery.HoleCount, recovery.ScannedCount);
+        }
+
+        FirstSequence = _writer.Mark.HighestSequence + SessionGap;
+        _reclaim.MakeRoom(0);
+    }
+
+    private void Roll(long recordBytes)
+    {
+        _reclaim.MakeRoom(_writer.BytesToBegin(recordBytes));
+        _writer.Seal();
+        _writer.Begin(recordBytes);
+        _reclaim.MakeRoom(_writer.BytesToBegin(0));
+        _writer.EnsureSpare();
+    }
+
+    /// <summary>A clear is in the log: nothing before it is alive. Its own segment stays, and what is behind it there.</summary>
+    private void EraseCleared()
+    {
+        _reclaim.EraseUpTo(_writer.Mark.Segment - 1);
+        _quarantine.Empty();
+    }
+
+    private void WriteBothSlots(bool isClean)
+    {
+        _generation++;
+        for (int slot = 0; slot < Superblock.SlotCount; slot++)
+        {
+            WriteSlot(slot, isClean);
+        }
+
+        _superblockFile.Sync();
+        _directory.SyncFolder(_directory.Path);
+    }
+
+    private void WriteSlot(int slot, bool isClean)
+    {
+        byte[] bytes = new byte[Superblock.SlotBytes];
+        var content = _identity with
+        {
+            Generation = _generation,
+            IsClean = isClean,
+            ClockHighWater = _clock.NowTicks,
+            Mark = _writer.Mark,
+        };
+        content.WriteTo(bytes, slot);
+        _superblockFile.Write(bytes, (long)slot * Superblock.SlotBytes);
+    }
+
+    private sealed record OpenedSuperblock(Superblock Superblock, StoreFile File);
+}

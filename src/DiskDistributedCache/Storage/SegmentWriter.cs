@@ -1,0 +1,298 @@
+using System.Buffers;
+using DiskDistributedCache.Entries;
+
+namespace DiskDistributedCache.Storage;
+
+/// <summary>
+/// The end of the log: appends records in batches, seals full segments and begins new ones. Everything here happens on the writer
+/// lane.
+///
+/// Order of effects of a batch: decide per record (the append rule), write, read back and compare, then publish the locations
+/// that are still current. Of a new segment: a file under another name with its full length, its header, then its name; so a
+/// segment that can be seen has a header. Of sealing: the footer, then the cut to length; in between, recovery finds the records.
+///
+/// Faults: after a failed write the segment ends at its last verified byte and is not touched again; its footer is carried in the
+/// header of its successor. What was to be written stays with the caller.
+/// </summary>
+internal sealed class SegmentWriter(
+    CacheDirectory directory,
+    StoreSettings settings,
+    Guid storeId,
+    SegmentTable segments,
+    EntryIndex index,
+    TagBarriers barriers,
+    CacheClock clock)
+{
+    private const int BatchBytes = 1 << 20;
+
+    private readonly List<Placed> _run = [];
+    private byte[] _buffer = new byte[64 << 10];
+    private byte[] _readBack = [];
+    private int _runBytes;
+
+    // The active segment; null when there is none.
+    private SegmentFile? _active;
+    private SegmentFacts _facts = new();
+    private long _capacity;
+
+    // The last segment, where it could not get its footer.
+    private SegmentFile? _abandoned;
+    private SegmentFacts? _abandonedFacts;
+    private bool _hasSpare;
+
+    /// <summary>Where the log ends.</summary>
+    public LogMark Mark { get; private set; }
+
+    public bool HasAbandoned => _abandoned is not null;
+
+    /// <summary>Goes on behind a log that was recovered and sealed.</summary>
+    public void ContinueAfter(in LogMark mark) => Mark = mark;
+
+    public long SpareBytes => _hasSpare ? settings.SegmentBytes : 0;
+
+    /// <summary>Bytes that beginning a segment for a record of this length adds to the disk.</summary>
+    public long BytesToBegin(long recordBytes) =>
+        CapacityFor(recordBytes, 0) > settings.SegmentBytes ? CapacityFor(recordBytes, 0) : settings.SegmentBytes - SpareBytes;
+
+    public bool IsActive(SegmentFile segment) => ReferenceEquals(segment, _active);
+
+    /// <summary>Whether a record of this length fits into the active segment behind what is waiting in the run.</summary>
+    public bool HasRoom(long recordBytes) =>
+        _active is not null
+        && _facts.EndOffset + _runBytes + recordBytes <= _capacity
+        && _facts.All.Length + _run.Count < settings.MaxSegmentRecords;
+
+    /// <summary>
+    /// Adds a mutation to the run in the form that the append rule allows: a value that has been overtaken, evicted or has expired
+    /// leaves a removal in its place. Writes what is waiting first when the buffer is full.
+    /// </summary>
+    public void Add(Mutation mutation)
+    {
+        switch (mutation.Kind)
+        {
+            case RecordKind.Value when IsCurrent(mutation.Entry!, mutation.KeyHash):
+                AddValue(mutation.Entry!, mutation.KeyHash, mutation.Entry!.Deadline, EntryIndex.PendingSlot);
+                break;
+            case RecordKind.Value:
+                index.RemoveIfSame(mutation.KeyHash, mutation.Sequence);
+                AddMark(RecordKind.Removal, mutation.Sequence, mutation.KeyHash, null, 0, 0);
+                break;
+            case RecordKind.Touch when !index.TryGet(mutation.KeyHash, out var entry) || entry.Sequence != mutation.Extended:
+                break;
+            default:
+                AddMark(mutation.Kind, mutation.Sequence, mutation.KeyHash, mutation.Tag, mutation.Extended, mutation.Deadline);
+                break;
+        }
+    }
+
+    /// <summary>Appends a live value again under its old number.</summary>
+    public void AddAgain(CacheEntry entry, in IndexedEntry where) => AddValue(entry, where.KeyHash, where.Deadline, where.Slot);
+
+    /// <summary>Writes the run, verifies it and publishes where its values now are.</summary>
+    public void WriteRun()
+    {
+        if (_run.Count == 0)
+        {
+            return;
+        }
+
+        long offset = _facts.EndOffset;
+        try
+        {
+            var bytes = _buffer.AsSpan(0, _runBytes);
+            _active!.File.Write(bytes, offset);
+            if (settings.VerifyWrites)
+            {
+                VerifyWritten(bytes, offset);
+            }
+        }
+        catch
+        {
+            Abandon();
+            throw;
+        }
+
+        foreach (var placed in _run)
+        {
+            Publish(placed, offset);
+        }
+
+        _facts.EndOffset = offset + _runBytes;
+        Mark = new LogMark(_active.Number, _facts.EndOffset, Math.Max(Mark.HighestSequence, _facts.HighestSequence));
+        _facts.HighestSequence = Mark.HighestSequence;
+        _run.Clear();
+        _runBytes = 0;
+    }
+
+    /// <summary>Ends the active segment with its footer.</summary>
+    public void Seal()
+    {
+        if (_active is null)
+        {
+            return;
+        }
+
+        var sealing = _active;
+        try
+        {
+            byte[] footer = _facts.ToFooter(sealing.Seed);
+            sealing.File.Write(footer, _facts.EndOffset);
+            sealing.File.Length = _facts.EndOffset + footer.Length;
+            segments.Resize(sealing, _facts.EndOffset + footer.Length);
+            _active = null;
+        }
+        catch
+        {
+            Abandon();
+            throw;
+        }
+    }
+
+    /// <summary>Begins the next segment, with room for at least one record of this length.</summary>
+    public void Begin(long recordBytes)
+    {
+        long number = Mark.Segment + 1;
+        var seed = new SegmentSeed(storeId, number);
+        byte[] carried = _abandonedFacts?.ToFooter(_abandoned!.Seed) ?? [];
+        byte[] header = SegmentFormat.WriteHeader(
+            storeId, number, CapacityFor(recordBytes, carried.Length), Mark, carried, seed);
+        long capacity = CapacityFor(recordBytes, carried.Length);
+
+        string path = directory.SegmentOf(storeId, number);
+        using (var file = directory.Open(directory.SpareOf(storeId), _hasSpare ? FileMode.OpenOrCreate : FileMode.Create, _hasSpare ? 0 : capacity))
+        {
+            _hasSpare = false;
+            file.Length = capacity;
+            file.Write(header, 0);
+        }
+
+        directory.Rename(directory.SpareOf(storeId), path);
+        var segment = new SegmentFile(number, segments.FreeSlot(), seed, directory.Open(path, FileMode.Open), capacity);
+        segments.Add(segment);
+        if (_abandoned is not null)
+        {
+            _abandoned.CarriedFooter = carried;
+            (_abandoned, _abandonedFacts) = (null, null);
+        }
+
+        _active = segment;
+        _capacity = capacity;
+        _facts = new SegmentFacts { EndOffset = header.Length, HighestSequence = Mark.HighestSequence };
+        Mark = new LogMark(number, header.Length, Mark.HighestSequence);
+    }
+
+    /// <summary>Makes the spare segment, so that the next one begins quickly and has its space on a disk that fills up.</summary>
+    public void EnsureSpare()
+    {
+        if (_hasSpare)
+        {
+            return;
+        }
+
+        try
+        {
+            using var file = directory.Open(directory.SpareOf(storeId), FileMode.Create, settings.SegmentBytes);
+            file.Length = settings.SegmentBytes;
+            _hasSpare = true;
+        }
+        catch (IOException)
+        {
+            // The spare is made in advance; without it the next segment is made when it is needed, and fails there if it must.
+        }
+    }
+
+    private long CapacityFor(long recordBytes, int carriedBytes) =>
+        Math.Max(settings.SegmentBytes, RecordFormat.Align(SegmentFormat.HeaderBytes + carriedBytes + recordBytes));
+
+    private bool IsCurrent(CacheEntry entry, ulong keyHash) =>
+        index.TryGet(keyHash, out var current)
+        && current.Sequence == entry.Sequence
+        && entry.Ticket >= barriers.Floor
+        && !barriers.Covers(entry.Tags, entry.Ticket)
+        && !entry.IsExpired(clock.NowTicks);
+
+    private void AddValue(CacheEntry entry, ulong keyHash, long deadline, int fromSlot)
+    {
+        int length = (int)RecordFormat.LengthOf(entry);
+        var to = Reserve(length);
+        RecordFormat.WriteValue(to, entry, keyHash, deadline, _active!.Seed);
+        _run.Add(new Placed(RecordKind.Value, entry.Sequence, keyHash, null, _runBytes, length, 0, deadline, fromSlot));
+        _runBytes += length;
+    }
+
+    private void AddMark(RecordKind kind, long sequence, ulong keyHash, string? tag, long extended, long deadline)
+    {
+        int length = (int)(tag is null ? RecordFormat.LengthOf(0) : RecordFormat.LengthOfEviction(tag));
+        var to = Reserve(length);
+        RecordFormat.WriteMark(to, kind, sequence, keyHash, tag, extended, deadline, _active!.Seed);
+        _run.Add(new Placed(kind, sequence, keyHash, tag, _runBytes, length, extended, deadline, EntryIndex.PendingSlot));
+        _runBytes += length;
+    }
+
+    private Span<byte> Reserve(int length)
+    {
+        if (_runBytes + length > BatchBytes && _runBytes > 0)
+        {
+            WriteRun();
+        }
+
+        if (_runBytes + length > _buffer.Length)
+        {
+            Array.Resize(ref _buffer, Math.Max(_runBytes + length, Math.Min(2 * _buffer.Length, BatchBytes)));
+        }
+
+        return _buffer.AsSpan(_runBytes, length);
+    }
+
+    private void VerifyWritten(ReadOnlySpan<byte> written, long offset)
+    {
+        if (_readBack.Length < written.Length)
+        {
+            _readBack = new byte[_buffer.Length];
+        }
+
+        var back = _readBack.AsSpan(0, written.Length);
+        if (_active!.File.Read(back, offset) != back.Length || !back.SequenceEqual(written))
+        {
+            throw new IOException("What was read back is not what was written.");
+        }
+    }
+
+    private void Publish(in Placed placed, long runOffset)
+    {
+        switch (placed.Kind)
+        {
+            case RecordKind.Value:
+                long at = runOffset + placed.OffsetInRun;
+                _facts.Add(Fact.Value(placed.KeyHash, placed.Sequence, placed.Deadline, at, placed.Length));
+                index.Locate(placed.KeyHash, placed.Sequence, placed.Deadline, placed.FromSlot, _active!.Slot, at, placed.Length);
+                break;
+            case RecordKind.Removal:
+                _facts.Add(Fact.Removal(placed.KeyHash, placed.Sequence));
+                break;
+            case RecordKind.TagEviction:
+                _facts.AddTagEviction(placed.Sequence, placed.Tag!);
+                barriers.Place(placed.Tag!, placed.Sequence, _active!.Number);
+                break;
+            case RecordKind.Clear:
+                _facts.Add(Fact.Clear(placed.Sequence));
+                break;
+            case RecordKind.Touch:
+                _facts.Add(Fact.Touch(placed.KeyHash, placed.Sequence, placed.Extended, placed.Deadline));
+                index.MarkTouchLogged(placed.KeyHash, placed.Extended, placed.Deadline);
+                break;
+        }
+    }
+
+    /// <summary>Gives the active segment up at its last verified byte. Large buffers go too: they belonged to what failed.</summary>
+    private void Abandon()
+    {
+        (_abandoned, _abandonedFacts) = (_active, _facts);
+        _active = null;
+        _run.Clear();
+        _runBytes = 0;
+    }
+
+    private readonly record struct Placed(
+        RecordKind Kind, long Sequence, ulong KeyHash, string? Tag, int OffsetInRun, int Length, long Extended, long Deadline, int FromSlot);
+}

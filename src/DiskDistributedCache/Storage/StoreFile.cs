@@ -1,0 +1,143 @@
+using System.IO.Abstractions;
+using Microsoft.Win32.SafeHandles;
+
+namespace DiskDistributedCache.Storage;
+
+/// <summary>
+/// An open file of the store: positional reads and writes. The only class that opens files.
+///
+/// Through a handle and <see cref="IRandomAccess"/> where the file system has them. One that has not (a mock, or a user's own)
+/// is served through a stream under a lock, where every write is flushed, so that a write that has returned is with the
+/// operating system in both cases.
+///
+/// Faults: every member throws what the file system throws. Reading past the end is not a fault: it reads fewer bytes.
+/// </summary>
+internal sealed class StoreFile : IDisposable
+{
+    private readonly IFileSystem _fileSystem;
+    private readonly SafeFileHandle? _handle;
+    private readonly FileSystemStream? _stream;
+    private readonly Lock _streamLock = new();
+
+    public StoreFile(IFileSystem fileSystem, string path, FileMode mode, FileAccess access, FileShare share, long preallocateBytes = 0)
+    {
+        _fileSystem = fileSystem;
+        try
+        {
+            _handle = fileSystem.File.OpenHandle(path, mode, access, share, FileOptions.None, preallocateBytes);
+        }
+        catch (NotSupportedException)
+        {
+            _stream = fileSystem.FileStream.New(path, mode, access, share, 1);
+        }
+    }
+
+    public long Length
+    {
+        get
+        {
+            if (_handle is not null)
+            {
+                return _fileSystem.RandomAccess.GetLength(_handle);
+            }
+
+            lock (_streamLock)
+            {
+                return _stream!.Length;
+            }
+        }
+
+        set
+        {
+            if (_handle is not null)
+            {
+                _fileSystem.RandomAccess.SetLength(_handle, value);
+                return;
+            }
+
+            lock (_streamLock)
+            {
+                _stream!.SetLength(value);
+                _stream.Flush();
+            }
+        }
+    }
+
+    /// <summary>Reads until the buffer is full or the file ends; returns how many bytes were read.</summary>
+    public int Read(Span<byte> to, long offset)
+    {
+        int done = 0;
+        while (done < to.Length)
+        {
+            int read = ReadOnce(to[done..], offset + done);
+            if (read == 0)
+            {
+                break;
+            }
+
+            done += read;
+        }
+
+        return done;
+    }
+
+    public void Write(ReadOnlySpan<byte> from, long offset)
+    {
+        if (_handle is not null)
+        {
+            _fileSystem.RandomAccess.Write(_handle, from, offset);
+            return;
+        }
+
+        lock (_streamLock)
+        {
+            _stream!.Position = offset;
+            _stream.Write(from);
+            _stream.Flush();
+        }
+    }
+
+    /// <summary>Makes everything that was written durable, and fails if the operating system cannot promise that.</summary>
+    public void Sync()
+    {
+        if (_handle is null)
+        {
+            lock (_streamLock)
+            {
+                _stream!.Flush(flushToDisk: true);
+            }
+
+            return;
+        }
+
+        // First ours, because the runtime's loses the error, and the kernel reports it once.
+        NativeIo.Sync(_handle);
+        _fileSystem.RandomAccess.FlushToDisk(_handle);
+    }
+
+    public void Dispose()
+    {
+        _handle?.Dispose();
+        if (_stream is not null)
+        {
+            lock (_streamLock)
+            {
+                _stream.Dispose();
+            }
+        }
+    }
+
+    private int ReadOnce(Span<byte> to, long offset)
+    {
+        if (_handle is not null)
+        {
+            return _fileSystem.RandomAccess.Read(_handle, to, offset);
+        }
+
+        lock (_streamLock)
+        {
+            _stream!.Position = offset;
+            return _stream.Read(to);
+        }
+    }
+}

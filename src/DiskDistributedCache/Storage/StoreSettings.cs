@@ -1,0 +1,43 @@
+namespace DiskDistributedCache.Storage;
+
+/// <summary>The options as the store uses them, with what follows from them.</summary>
+internal sealed record StoreSettings
+{
+    public const int MaxSegments = 4096;
+    private const int MinSegments = 8;
+
+    public required long MaxDiskBytes { get; init; }
+
+    public required long SegmentBytes { get; init; }
+
+    public required int MaxEntries { get; init; }
+
+    public required bool VerifyWrites { get; init; }
+
+    public required long MaxQuarantineBytes { get; init; }
+
+    /// <summary>Records after which a segment is full whatever their size, so that erasing one never drops most of a small index.</summary>
+    public int MaxSegmentRecords => Math.Max(64, MaxEntries / MinSegments);
+
+    /// <summary>
+    /// Segments after which the oldest is reclaimed whatever the bytes: every restart begins a new one, so there can be many short
+    /// ones.
+    /// </summary>
+    public int SegmentLimit => (int)Math.Min(2 * MaxSegments, (2 * (MaxDiskBytes / SegmentBytes)) + 64);
+
+    /// <summary>Live bytes that may be appended again from one segment that is about to be erased.</summary>
+    public long ReinsertionBytes => SegmentBytes / 4;
+
+    public static StoreSettings From(DiskDistributedCacheOptions options) => new()
+    {
+        MaxDiskBytes = options.MaxDiskBytes,
+        SegmentBytes = RecordFormat.Align(EffectiveSegmentBytes(options)),
+        MaxEntries = options.MaxEntries,
+        VerifyWrites = options.VerifyWrites,
+        MaxQuarantineBytes = options.MaxQuarantineBytes,
+    };
+
+    /// <summary>At most an eighth of the disk budget.</summary>
+    public static long EffectiveSegmentBytes(DiskDistributedCacheOptions options) =>
+        Math.Min(options.SegmentBytes, options.MaxDiskBytes / MinSegments);
+}
