@@ -1,6 +1,379 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using System.IO.Abstractions;
+using DiskDistributedCache.Entries;
+using DiskDistributedCache.Tiers;
+using Microsoft.Extensions.Caching.Distributed;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
 namespace DiskDistributedCache;
 
-/// <summary>A cache.</summary>
-public sealed class DiskCache
+/// <summary>
+/// A persistent cache on one machine: a memory tier in front of a disk tier. A read returns a value that was stored for
+/// exactly that key, bit for bit, not expired and not older than the last acknowledged overwrite, removal or tag eviction;
+/// otherwise it is a miss. Trouble with the disk reaches the caller neither as an exception nor as waiting time beyond
+/// <see cref="DiskDistributedCacheOptions.IoTimeout"/>. The cache may forget; it never lies.
+/// </summary>
+/// <remarks>
+/// <para>
+/// Keys are any text that is not <see langword="null"/>, compared ordinally. Values and tags are copied before a call
+/// returns, and what a call returns belongs to the caller. Where an absolute and a relative expiration are both given, the
+/// earlier one rules; an entry is dead as soon as its deadline is reached. A value larger than
+/// <see cref="DiskDistributedCacheOptions.MaxEntryBytes"/> is not stored, and an older version of its key goes too.
+/// </para>
+/// <para>
+/// Every call checks, in this order: its arguments (<see cref="ArgumentException"/> and the kinds derived from it), its
+/// token (<see cref="OperationCanceledException"/>), whether the cache has been disposed of
+/// (<see cref="ObjectDisposedException"/>), and that an absolute expiration is in the future
+/// (<see cref="ArgumentOutOfRangeException"/>). A token counts at entry only: an operation that has begun is finished.
+/// </para>
+/// <para>
+/// All members may be called at the same time from any thread. Synchronous members use no thread of the pool. The store is
+/// opened by the host, or without one by the first use, which waits for it no longer than
+/// <see cref="DiskDistributedCacheOptions.IoTimeout"/>.
+/// </para>
+/// </remarks>
+public sealed class DiskCache : IBufferDistributedCache, IDisposable, IAsyncDisposable
 {
+    // Up to this size a value is written to the caller's writer in one piece: the writer grows once instead of doubling
+    // its way up. Larger values take what the writer has to offer, piece by piece.
+    private const int OnePieceBytes = 1 << 20;
+
+    private readonly TieredCache _tiers;
+    private readonly TimeSpan _ioTimeout;
+
+    // Only ever go from false to true.
+    private volatile bool _startAwaited;
+    private volatile bool _closed;
+    private int _disposals;
+
+    /// <summary>Creates a cache without a container. Nothing is opened yet.</summary>
+    /// <param name="options">The settings. They are copied; later changes have no effect.</param>
+    /// <param name="fileSystem">Where the disk tier lives. Default: the real file system.</param>
+    /// <param name="timeProvider">The clock of expiry and of everything periodic. Default: the system's.</param>
+    /// <param name="loggerFactory">Where faults and changes of mode are logged. Default: nowhere.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is <see langword="null"/>.</exception>
+    /// <exception cref="OptionsValidationException">A setting is out of range.</exception>
+    public DiskCache(
+        IOptions<DiskDistributedCacheOptions> options,
+        IFileSystem? fileSystem = null,
+        TimeProvider? timeProvider = null,
+        ILoggerFactory? loggerFactory = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var settings = options.Value.Snapshot();
+        settings.Directory ??= DefaultDirectory.Find(applicationName: null, contentRoot: null);
+        DiskDistributedCacheOptionsValidator.ThrowIfInvalid(settings);
+
+        _ioTimeout = settings.IoTimeout;
+        _tiers = new TieredCache(
+            settings,
+            fileSystem ?? new FileSystem(),
+            timeProvider ?? TimeProvider.System,
+            loggerFactory ?? NullLoggerFactory.Instance);
+    }
+
+    /// <summary>Returns a copy of the value of a key, or <see langword="null"/>. A sliding entry starts its window anew.</summary>
+    /// <param name="key">Any text, also the empty one.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="key"/> is <see langword="null"/>.</exception>
+    /// <exception cref="ObjectDisposedException">The cache has been disposed of.</exception>
+    public byte[]? Get(string key) => Copy(Find(key));
+
+    /// <inheritdoc cref="Get(string)"/>
+    /// <exception cref="OperationCanceledException">The token was cancelled before the call.</exception>
+    public async Task<byte[]?> GetAsync(string key, CancellationToken token = default) =>
+        Copy(await FindAsync(KeySpace.Data, key, token).ConfigureAwait(false));
+
+    /// <summary>
+    /// Writes the value of a key to a writer. Without a value, nothing is written. On a memory hit nothing is allocated and
+    /// no lock is taken. An exception of the writer is passed on to the caller.
+    /// </summary>
+    /// <param name="key">Any text, also the empty one.</param>
+    /// <param name="destination">Receives the value.</param>
+    /// <returns>Whether there was a value, which may be empty.</returns>
+    /// <exception cref="ArgumentNullException">An argument is <see langword="null"/>.</exception>
+    /// <exception cref="ObjectDisposedException">The cache has been disposed of.</exception>
+    public bool TryGet(string key, IBufferWriter<byte> destination)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(destination);
+        return Write(Find(key), destination);
+    }
+
+    /// <inheritdoc cref="TryGet(string, IBufferWriter{byte})"/>
+    /// <exception cref="OperationCanceledException">The token was cancelled before the call.</exception>
+    public async ValueTask<bool> TryGetAsync(string key, IBufferWriter<byte> destination, CancellationToken token = default)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(destination);
+        return Write(await FindAsync(KeySpace.Data, key, token).ConfigureAwait(false), destination);
+    }
+
+    /// <summary>Stores a value in place of what the key had: value, expiry and tags.</summary>
+    /// <param name="key">Any text, also the empty one.</param>
+    /// <param name="value">The value, which may be empty.</param>
+    /// <param name="options">When the entry expires; without any limit it stays until its space is needed.</param>
+    /// <exception cref="ArgumentNullException">An argument is <see langword="null"/>.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The absolute expiration is not in the future.</exception>
+    /// <exception cref="ObjectDisposedException">The cache has been disposed of.</exception>
+    public void Set(string key, byte[] value, DistributedCacheEntryOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(value);
+        Set(key, new ReadOnlySequence<byte>(value), options);
+    }
+
+    /// <inheritdoc cref="Set(string, byte[], DistributedCacheEntryOptions)"/>
+    public void Set(string key, ReadOnlySequence<byte> value, DistributedCacheEntryOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(options);
+        ObjectDisposedException.ThrowIf(_closed, this);
+        var expiry = EntryArguments.ExpiryOf(options, _tiers.Clock);
+        AwaitStart();
+        Store(new CacheKey(KeySpace.Data, key), EntryArguments.Copy(value), [], expiry).Wait();
+    }
+
+    /// <inheritdoc cref="Set(string, byte[], DistributedCacheEntryOptions)"/>
+    /// <exception cref="OperationCanceledException">The token was cancelled before the call; nothing was stored.</exception>
+    [SuppressMessage("ApiDesign", "RS0026", Justification = "The interfaces have these defaults.")]
+    public Task SetAsync(string key, byte[] value, DistributedCacheEntryOptions options, CancellationToken token = default) =>
+        SetAsync(key, value, options, tags: null, token);
+
+    /// <inheritdoc cref="SetAsync(string, byte[], DistributedCacheEntryOptions, CancellationToken)"/>
+    [SuppressMessage("ApiDesign", "RS0026", Justification = "The interfaces have these defaults.")]
+    public ValueTask SetAsync(
+        string key,
+        ReadOnlySequence<byte> value,
+        DistributedCacheEntryOptions options,
+        CancellationToken token = default) =>
+        SetAsync(key, value, options, tags: null, token);
+
+    /// <inheritdoc cref="SetAsync(string, byte[], DistributedCacheEntryOptions, CancellationToken)"/>
+    /// <param name="key">Any text, also the empty one.</param>
+    /// <param name="value">The value, which may be empty.</param>
+    /// <param name="options">When the entry expires; without any limit it stays until its space is needed.</param>
+    /// <param name="tags">
+    /// The names by which <see cref="EvictByTagAsync"/> finds the entry, any text, compared ordinally.
+    /// <see langword="null"/> and empty both mean none. They replace the tags that the key had.
+    /// </param>
+    /// <param name="token">Checked before anything is done.</param>
+    /// <exception cref="ArgumentException">A tag is <see langword="null"/>.</exception>
+    public async Task SetAsync(
+        string key,
+        byte[] value,
+        DistributedCacheEntryOptions options,
+        IEnumerable<string>? tags,
+        CancellationToken token)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(value);
+        await SetAsync(key, new ReadOnlySequence<byte>(value), options, tags, token).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc cref="SetAsync(string, byte[], DistributedCacheEntryOptions, IEnumerable{string}, CancellationToken)"/>
+    public async ValueTask SetAsync(
+        string key,
+        ReadOnlySequence<byte> value,
+        DistributedCacheEntryOptions options,
+        IEnumerable<string>? tags,
+        CancellationToken token)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(options);
+        var ownTags = EntryArguments.Copy(tags);
+        token.ThrowIfCancellationRequested();
+        ObjectDisposedException.ThrowIf(_closed, this);
+        var expiry = EntryArguments.ExpiryOf(options, _tiers.Clock);
+        await StoreAsync(KeySpace.Data, key, value, ownTags, expiry).ConfigureAwait(false);
+    }
+
+    /// <summary>Starts the window of a sliding entry anew. Does nothing for other entries and for keys without one.</summary>
+    /// <inheritdoc cref="Get(string)"/>
+    public void Refresh(string key)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ObjectDisposedException.ThrowIf(_closed, this);
+        AwaitStart();
+        _tiers.Get(new CacheKey(KeySpace.Data, key));
+    }
+
+    /// <inheritdoc cref="Refresh(string)"/>
+    /// <exception cref="OperationCanceledException">The token was cancelled before the call.</exception>
+    public async Task RefreshAsync(string key, CancellationToken token = default)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        await LookAsync(KeySpace.Data, key, token).ConfigureAwait(false);
+    }
+
+    /// <summary>Removes a key. Does nothing where there is no entry.</summary>
+    /// <param name="key">Any text, also the empty one.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="key"/> is <see langword="null"/>.</exception>
+    /// <exception cref="ObjectDisposedException">The cache has been disposed of.</exception>
+    public void Remove(string key)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ObjectDisposedException.ThrowIf(_closed, this);
+        AwaitStart();
+        _tiers.Remove(new CacheKey(KeySpace.Data, key)).Wait();
+    }
+
+    /// <inheritdoc cref="Remove(string)"/>
+    /// <exception cref="OperationCanceledException">The token was cancelled before the call; nothing was removed.</exception>
+    public async Task RemoveAsync(string key, CancellationToken token = default)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        await EnterAsync(token).ConfigureAwait(false);
+        await _tiers.Remove(new CacheKey(KeySpace.Data, key)).AsValueTask().ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Evicts every entry that carries a tag, entries of the distributed cache and of the output cache alike. The cost does
+    /// not depend on how many there are. Entries that are stored afterwards are not affected.
+    /// </summary>
+    /// <param name="tag">The tag, compared ordinally; any text, also the empty one.</param>
+    /// <param name="token">Checked before anything is done.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="tag"/> is <see langword="null"/>.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled before the call; nothing was evicted.</exception>
+    /// <exception cref="ObjectDisposedException">The cache has been disposed of.</exception>
+    public async ValueTask EvictByTagAsync(string tag, CancellationToken token = default)
+    {
+        ArgumentNullException.ThrowIfNull(tag);
+        await EnterAsync(token).ConfigureAwait(false);
+        await _tiers.EvictByTag(tag).AsValueTask().ConfigureAwait(false);
+    }
+
+    /// <summary>Removes every entry, those of the output cache too.</summary>
+    /// <param name="token">Checked before anything is done.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled before the call; nothing was removed.</exception>
+    /// <exception cref="ObjectDisposedException">The cache has been disposed of.</exception>
+    public async ValueTask ClearAsync(CancellationToken token = default)
+    {
+        await EnterAsync(token).ConfigureAwait(false);
+        await _tiers.Clear().AsValueTask().ConfigureAwait(false);
+    }
+
+    /// <summary>Returns what the cache does at present and what it has counted. Works after disposal too.</summary>
+    public DiskCacheStatus GetStatus() => _tiers.GetStatus();
+
+    /// <summary>Writes what is under way, closes the store and lets go of its directory. Further calls do nothing.</summary>
+    public void Dispose()
+    {
+        _closed = true;
+        if (Interlocked.Increment(ref _disposals) == 1)
+        {
+            _tiers.Dispose();
+        }
+    }
+
+    /// <inheritdoc cref="Dispose"/>
+    public async ValueTask DisposeAsync()
+    {
+        _closed = true;
+        if (Interlocked.Increment(ref _disposals) == 1)
+        {
+            await _tiers.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Begins to open the store. The task completes when it is open, or has turned out not to open.</summary>
+    internal Task StartAsync() => _tiers.StartAsync();
+
+    /// <summary>Writes and syncs what is under way without closing.</summary>
+    internal Task DrainAsync() => _tiers.DrainAsync();
+
+    internal CacheClock Clock => _tiers.Clock;
+
+    /// <summary>Looks an entry up. Its arrays are shared: they must not be written to.</summary>
+    internal async ValueTask<CacheEntry?> FindAsync(KeySpace space, string key, CancellationToken token)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        return Observe(await LookAsync(space, key, token).ConfigureAwait(false));
+    }
+
+    /// <summary>Stores an entry whose arguments were checked. The value is copied before the call returns, the tags are kept.</summary>
+    internal async ValueTask StoreAsync(KeySpace space, string key, ReadOnlySequence<byte> value, string[] tags, Expiry expiry)
+    {
+        ObjectDisposedException.ThrowIf(_closed, this);
+        var ownValue = EntryArguments.Copy(value);
+        await AwaitStartAsync().ConfigureAwait(false);
+        await Store(new CacheKey(space, key), ownValue, tags, expiry).AsValueTask().ConfigureAwait(false);
+    }
+
+    private CacheEntry? Find(string key)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ObjectDisposedException.ThrowIf(_closed, this);
+        AwaitStart();
+        return Observe(_tiers.Get(new CacheKey(KeySpace.Data, key)));
+    }
+
+    private async ValueTask<Lookup> LookAsync(KeySpace space, string key, CancellationToken token)
+    {
+        await EnterAsync(token).ConfigureAwait(false);
+        var cacheKey = new CacheKey(space, key);
+        return _tiers.TryGetNow(cacheKey, out var lookup) ? lookup : await _tiers.GetAsync(cacheKey).ConfigureAwait(false);
+    }
+
+    /// <summary>A value that no array can hold is larger than any limit: its key is removed, as for every oversized value.</summary>
+    private Acknowledgement Store(CacheKey key, byte[]? value, string[] tags, Expiry expiry) => value is null
+        ? _tiers.Remove(key)
+        : _tiers.Set(new CacheEntry(key, value, tags, expiry, expiry.DeadlineFrom(_tiers.Clock.NowTicks)));
+
+    private ValueTask EnterAsync(CancellationToken token)
+    {
+        token.ThrowIfCancellationRequested();
+        ObjectDisposedException.ThrowIf(_closed, this);
+        return AwaitStartAsync();
+    }
+
+    private void AwaitStart()
+    {
+        if (!_startAwaited)
+        {
+            // WaitAny and not Wait: what became of the opening is in the status, not in an exception.
+            Task.WaitAny([_tiers.StartAsync()], _ioTimeout);
+            _startAwaited = true;
+        }
+    }
+
+    private ValueTask AwaitStartAsync() => _startAwaited ? ValueTask.CompletedTask : WaitAsync();
+
+    private async ValueTask WaitAsync()
+    {
+        await _tiers.StartAsync().WaitAsync(_ioTimeout).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _startAwaited = true;
+    }
+
+    /// <summary>Unknown is a miss here: the entry may be there, but the disk could not be asked in time.</summary>
+    private static CacheEntry? Observe(in Lookup lookup)
+    {
+        DiskCacheLookup.Record(lookup.Outcome == LookupOutcome.Hit ? lookup.Tier : null);
+        return lookup.Entry;
+    }
+
+    private static byte[]? Copy(CacheEntry? entry) => entry?.Value.AsSpan().ToArray();
+
+    private static bool Write(CacheEntry? entry, IBufferWriter<byte> destination)
+    {
+        if (entry is null)
+        {
+            return false;
+        }
+
+        int length = entry.Value.Length;
+        if (length > OnePieceBytes)
+        {
+            destination.Write(entry.Value);
+        }
+        else if (length > 0)
+        {
+            entry.Value.CopyTo(destination.GetSpan(length));
+            destination.Advance(length);
+        }
+
+        return true;
+    }
 }

@@ -10,17 +10,22 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
 
     /// <summary>
     /// Where the cache makes its folder <c>diskcache-v1</c>. Default: a folder named after the application under the user's
-    /// cache directory (<c>$XDG_CACHE_HOME</c> or <c>~/.cache</c>; <c>%LOCALAPPDATA%</c> on Windows). One process at a time.
+    /// cache directory (<c>$XDG_CACHE_HOME</c> or <c>~/.cache</c>; <c>%LOCALAPPDATA%</c> on Windows), with a hash of the
+    /// content root, so that an application that is deployed to another folder each time has to set it. A relative path
+    /// starts at the current directory. One process at a time.
     /// </summary>
     public string? Directory { get; set; }
 
-    /// <summary>Bytes that the segments may take. Default 1 GiB; at least 1 MiB.</summary>
+    /// <summary>Bytes that the segments may take. Default 1 GiB; at least 1 MiB, at most 4,096 times <see cref="SegmentBytes"/>.</summary>
     public long MaxDiskBytes { get; set; } = 1L << 30;
 
     /// <summary>Bytes of keys, values, tags and overhead that the memory tier may hold. Default 64 MiB; 0 turns the tier off.</summary>
     public long MaxMemoryBytes { get; set; } = 64L << 20;
 
-    /// <summary>The largest value, in bytes. Default 64 MiB. A larger one is not stored, and an older version of its key goes too.</summary>
+    /// <summary>
+    /// The largest value, in bytes. Default 64 MiB; 1 byte to some 2 GiB. A larger one is not stored, and an older version of
+    /// its key goes too.
+    /// </summary>
     public long MaxEntryBytes { get; set; } = 64L << 20;
 
     /// <summary>
@@ -29,13 +34,16 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
     /// </summary>
     public int SegmentBytes { get; set; } = 16 << 20;
 
-    /// <summary>Entries that the index may hold, at up to 40 bytes of memory each. Default 2,000,000; at the limit the oldest segment is reclaimed.</summary>
+    /// <summary>
+    /// Entries that the index may hold, at up to 40 bytes of memory each. Default 2,000,000; at least 1. At the limit the
+    /// oldest segment is reclaimed.
+    /// </summary>
     public int MaxEntries { get; set; } = 2_000_000;
 
     /// <summary>The longest that a caller waits for the disk, in real time. Default 80 ms; 1 ms to 1 minute.</summary>
     public TimeSpan IoTimeout { get; set; } = TimeSpan.FromMilliseconds(80);
 
-    /// <summary>How often the position of the log is marked and the clock's high-water mark stored. Default 5 s; at least 100 ms.</summary>
+    /// <summary>How often the position of the log is marked and the clock's high-water mark stored. Default 5 s; 100 ms to 1 day.</summary>
     public TimeSpan HeartbeatInterval { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Whether each batch is read back and compared before it is acknowledged. Default <see langword="true"/>.</summary>
@@ -43,6 +51,9 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
 
     /// <summary>Bytes of corrupt records that are kept for inspection. Default 64 MiB; 0 keeps none.</summary>
     public long MaxQuarantineBytes { get; set; } = 64L << 20;
+
+    /// <summary>A copy that the caller's later changes do not reach.</summary>
+    internal DiskDistributedCacheOptions Snapshot() => (DiskDistributedCacheOptions)MemberwiseClone();
 
     DiskDistributedCacheOptions IOptions<DiskDistributedCacheOptions>.Value => this;
 }

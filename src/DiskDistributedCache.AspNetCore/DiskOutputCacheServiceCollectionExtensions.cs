@@ -1,0 +1,45 @@
+using DiskDistributedCache;
+using DiskDistributedCache.AspNetCore;
+using Microsoft.AspNetCore.OutputCaching;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Registers the persistent output-cache store.</summary>
+public static class DiskOutputCacheServiceCollectionExtensions
+{
+    private static readonly Func<IServiceProvider, object> s_createStore =
+        services => new DiskOutputCacheStore(services.GetRequiredService<DiskCache>());
+
+    /// <summary>
+    /// Adds output caching and keeps the responses in a <see cref="DiskCache"/>, over restarts too, whatever store was
+    /// registered before. The application still calls <c>UseOutputCache</c>. Further calls only add settings.
+    /// </summary>
+    /// <remarks>
+    /// The cache is the one of
+    /// <see cref="DiskDistributedCacheServiceCollectionExtensions.AddDiskDistributedCache"/>, with the same settings; the two
+    /// may be called in any order. Without that call the cache does not become the application's distributed cache.
+    /// Evicting a tag evicts responses and the data that carry it alike.
+    /// </remarks>
+    /// <param name="services">The services of the application.</param>
+    /// <param name="configure">Changes the settings; may be <see langword="null"/>.</param>
+    /// <returns><paramref name="services"/>.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="services"/> is <see langword="null"/>.</exception>
+    public static IServiceCollection AddDiskOutputCache(
+        this IServiceCollection services,
+        Action<DiskDistributedCacheOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        DiskDistributedCacheServiceCollectionExtensions.AddDiskCache(services, configure);
+
+        // Add and not TryAdd: the platform's own store may be there already. The last one wins.
+        if (services.LastOrDefault(IsStore)?.ImplementationFactory != s_createStore)
+        {
+            services.Add(ServiceDescriptor.Singleton(typeof(IOutputCacheStore), s_createStore));
+        }
+
+        return services.AddOutputCache();
+    }
+
+    private static bool IsStore(ServiceDescriptor service) =>
+        service.ServiceType == typeof(IOutputCacheStore) && !service.IsKeyedService;
+}

@@ -1,0 +1,63 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using DiskDistributedCache.Entries;
+using Microsoft.AspNetCore.OutputCaching;
+
+namespace DiskDistributedCache.AspNetCore;
+
+/// <summary>
+/// The output-cache store over a <see cref="DiskCache"/>, in a key space of its own. It neither fails nor waits when the
+/// disk does. The token is the abort of one client's request, and others may wait for the same lookup, so it counts at
+/// entry only. There it matters: the middleware may hand over the cut-off body of an aborted request, with a token that
+/// is cancelled already, and that must not be stored.
+/// </summary>
+internal sealed class DiskOutputCacheStore(DiskCache cache) : IOutputCacheBufferStore
+{
+    public ValueTask EvictByTagAsync(string tag, CancellationToken cancellationToken) =>
+        cache.EvictByTagAsync(tag, cancellationToken);
+
+    /// <summary>Hands out the entry's own array: the middleware only reads it, and no entry is ever written to again.</summary>
+    public async ValueTask<byte[]?> GetAsync(string key, CancellationToken cancellationToken) =>
+        (await cache.FindAsync(KeySpace.Output, key, cancellationToken).ConfigureAwait(false))?.Value;
+
+    public async ValueTask<bool> TryGetAsync(string key, PipeWriter destination, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(destination);
+        var entry = await cache.FindAsync(KeySpace.Output, key, cancellationToken).ConfigureAwait(false);
+        if (entry is null)
+        {
+            return false;
+        }
+
+        await destination.WriteAsync(entry.Value, cancellationToken).ConfigureAwait(false);
+        return true;
+    }
+
+    public async ValueTask SetAsync(
+        string key,
+        byte[] value,
+        string[]? tags,
+        TimeSpan validFor,
+        CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(value);
+        await SetAsync(key, new ReadOnlySequence<byte>(value), tags, validFor, cancellationToken).ConfigureAwait(false);
+    }
+
+    public async ValueTask SetAsync(
+        string key,
+        ReadOnlySequence<byte> value,
+        ReadOnlyMemory<string> tags,
+        TimeSpan validFor,
+        CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(validFor, TimeSpan.Zero);
+        string[] ownTags = EntryArguments.Copy(tags.Span);
+        cancellationToken.ThrowIfCancellationRequested();
+        var expiry = Expiry.None with { AbsoluteTicks = Expiry.Add(cache.Clock.NowTicks, validFor.Ticks) };
+        await cache.StoreAsync(KeySpace.Output, key, value, ownTags, expiry).ConfigureAwait(false);
+    }
+}

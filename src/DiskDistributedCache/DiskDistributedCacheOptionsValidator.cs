@@ -1,0 +1,111 @@
+using Microsoft.Extensions.Options;
+
+namespace DiskDistributedCache;
+
+/// <summary>
+/// Refuses settings that the cache could not work with, before it is used. Every message names the setting, the value that
+/// was given and what to do. A sick disk is no mistake in the settings and is not looked at here.
+/// </summary>
+internal sealed class DiskDistributedCacheOptionsValidator : IValidateOptions<DiskDistributedCacheOptions>
+{
+    private const int MinSegmentBytes = 64 << 10;
+    private const int MaxSegmentBytes = 1 << 30;
+    private const long MinDiskBytes = 1 << 20;
+    private const int MaxSegmentCount = 4_096;
+    private const int MinSegmentCount = 8;
+
+    private static readonly TimeSpan s_minIoTimeout = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan s_maxIoTimeout = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan s_minHeartbeatInterval = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan s_maxHeartbeatInterval = TimeSpan.FromDays(1);
+
+    public static void ThrowIfInvalid(DiskDistributedCacheOptions options)
+    {
+        var mistakes = Mistakes(options);
+        if (mistakes.Count > 0)
+        {
+            throw new OptionsValidationException(Options.DefaultName, typeof(DiskDistributedCacheOptions), mistakes);
+        }
+    }
+
+    public ValidateOptionsResult Validate(string? name, DiskDistributedCacheOptions options)
+    {
+        var mistakes = Mistakes(options);
+        return mistakes.Count > 0 ? ValidateOptionsResult.Fail(mistakes) : ValidateOptionsResult.Success;
+    }
+
+    private static List<string> Mistakes(DiskDistributedCacheOptions options)
+    {
+        var mistakes = new List<string>();
+        CheckDirectory(mistakes, options.Directory);
+        Check(mistakes, nameof(options.MaxDiskBytes), options.MaxDiskBytes, MinDiskBytes, long.MaxValue, " bytes");
+        Check(mistakes, nameof(options.MaxMemoryBytes), options.MaxMemoryBytes, 0, long.MaxValue, " bytes (0 turns the memory tier off)");
+        Check(mistakes, nameof(options.MaxEntryBytes), options.MaxEntryBytes, 1, Array.MaxLength, " bytes");
+        Check(mistakes, nameof(options.SegmentBytes), options.SegmentBytes, MinSegmentBytes, MaxSegmentBytes, " bytes");
+        Check(mistakes, nameof(options.MaxEntries), options.MaxEntries, 1, int.MaxValue, " entries");
+        Check(mistakes, nameof(options.MaxQuarantineBytes), options.MaxQuarantineBytes, 0, long.MaxValue, " bytes (0 keeps none)");
+        Check(mistakes, nameof(options.IoTimeout), options.IoTimeout, s_minIoTimeout, s_maxIoTimeout, "");
+        Check(mistakes, nameof(options.HeartbeatInterval), options.HeartbeatInterval, s_minHeartbeatInterval, s_maxHeartbeatInterval, "");
+        if (mistakes.Count == 0)
+        {
+            CheckSegmentCount(mistakes, options);
+        }
+
+        return mistakes;
+    }
+
+    private static void CheckDirectory(List<string> mistakes, string? directory)
+    {
+        if (directory is null)
+        {
+            mistakes.Add(
+                "DiskDistributedCache: Directory is not set, and the user that the application runs as has no home for a "
+                + "default one. Set Directory to a folder that only this application uses.");
+        }
+        else if (string.IsNullOrWhiteSpace(directory))
+        {
+            mistakes.Add(
+                $"DiskDistributedCache: Directory is '{directory}', which names no folder. Set it to a folder that only this "
+                + "application uses, or leave it out for a folder under the user's cache directory.");
+        }
+        else if (directory.AsSpan().IndexOfAny(Path.GetInvalidPathChars()) is var position and >= 0)
+        {
+            mistakes.Add(
+                $"DiskDistributedCache: Directory is '{directory.Replace("\0", "\\0", StringComparison.Ordinal)}', which has the "
+                + $"character U+{(int)directory[position]:X4} at position {position} that no path may have. Take it out.");
+        }
+    }
+
+    private static void Check<T>(List<string> mistakes, string setting, T value, T min, T max, string unit)
+        where T : IComparable<T>
+    {
+        if (value.CompareTo(min) < 0)
+        {
+            mistakes.Add($"DiskDistributedCache: {setting} is {value}, which is too little. Set it to at least {min}{unit}.");
+        }
+        else if (value.CompareTo(max) > 0)
+        {
+            mistakes.Add($"DiskDistributedCache: {setting} is {value}, which is too much. Set it to at most {max}{unit}.");
+        }
+    }
+
+    private static void CheckSegmentCount(List<string> mistakes, DiskDistributedCacheOptions options)
+    {
+        long segmentBytes = Math.Min(options.SegmentBytes, options.MaxDiskBytes / MinSegmentCount);
+        if (options.MaxDiskBytes / segmentBytes > MaxSegmentCount)
+        {
+            mistakes.Add(Advice(options, (options.MaxDiskBytes + MaxSegmentCount - 1) / MaxSegmentCount));
+        }
+    }
+
+    private static string Advice(DiskDistributedCacheOptions options, long neededSegmentBytes)
+    {
+        long mostDiskBytes = (long)options.SegmentBytes * MaxSegmentCount;
+        string tooMany =
+            $"DiskDistributedCache: MaxDiskBytes is {options.MaxDiskBytes} and SegmentBytes is {options.SegmentBytes}, which makes "
+            + $"more than {MaxSegmentCount} segments. ";
+        return neededSegmentBytes <= MaxSegmentBytes
+            ? $"{tooMany}Set SegmentBytes to at least {neededSegmentBytes}, or MaxDiskBytes to at most {mostDiskBytes}."
+            : $"{tooMany}Set MaxDiskBytes to at most {(long)MaxSegmentBytes * MaxSegmentCount}, and SegmentBytes to {MaxSegmentBytes}.";
+    }
+}
