@@ -1,0 +1,120 @@
+using DiskDistributedCache.Entries;
+
+namespace DiskDistributedCache.Tiers;
+
+/// <summary>Where a resident waits. What has no place is no longer in the tier.</summary>
+internal enum Place : byte
+{
+    None = 0,
+    Small,
+    Main,
+    Pinned,
+}
+
+/// <summary>
+/// A key's seat in the memory tier. A newer version of the same key takes over the seat, so a reader that found it sees the
+/// old entry or the new one and never neither. A seat that was given up is never used again: readers may still stand on it.
+/// </summary>
+internal sealed class Resident(CacheEntry entry, int hash)
+{
+    // Written under the lock of the tier, read by anyone.
+    private volatile CacheEntry _entry = entry;
+
+    public CacheEntry Entry
+    {
+        get => _entry;
+        set => _entry = value;
+    }
+
+    /// <summary>The key of every entry in this seat; here as well, so that a lookup does not wait for the entry's memory.</summary>
+    public CacheKey Key { get; } = entry.Key;
+
+    public int Hash { get; } = hash;
+
+    public Place Place { get; set; }
+
+    // Written without the lock by readers, who may lose each other's update: a hint that is off by one costs nothing.
+
+    /// <summary>Hits since the resident was last looked at for eviction, at most 3.</summary>
+    public byte Frequency { get; set; }
+
+    /// <summary>Whether the entry was hit since it was put.</summary>
+    public bool WasHit { get; set; }
+
+    // Guarded by the lock of the tier.
+    public Place Home { get; set; }
+
+    public long WeightBytes { get; set; }
+
+    public Resident? Older { get; set; }
+
+    public Resident? Newer { get; set; }
+}
+
+/// <summary>Residents in the order in which they came. Guarded by the lock of the tier, but for what says otherwise.</summary>
+internal sealed class ResidentQueue(Place place)
+{
+    private Resident? _newest;
+    private long _bytes;
+
+    public Place Place { get; } = place;
+
+    public Resident? Oldest { get; private set; }
+
+    /// <summary>The weight of all in the queue. May be read without the lock.</summary>
+    public long Bytes => Volatile.Read(ref _bytes);
+
+    public void Add(Resident resident)
+    {
+        resident.Place = Place;
+        resident.Older = _newest;
+        resident.Newer = null;
+        if (_newest is null)
+        {
+            Oldest = resident;
+        }
+        else
+        {
+            _newest.Newer = resident;
+        }
+
+        _newest = resident;
+        Volatile.Write(ref _bytes, _bytes + resident.WeightBytes);
+    }
+
+    /// <summary>Unlinks a resident. Its place stays as it is: it may be on its way to another queue, and has not left the tier.</summary>
+    public void Remove(Resident resident)
+    {
+        if (resident.Older is null)
+        {
+            Oldest = resident.Newer;
+        }
+        else
+        {
+            resident.Older.Newer = resident.Newer;
+        }
+
+        if (resident.Newer is null)
+        {
+            _newest = resident.Older;
+        }
+        else
+        {
+            resident.Newer.Older = resident.Older;
+        }
+
+        resident.Older = null;
+        resident.Newer = null;
+        Volatile.Write(ref _bytes, _bytes - resident.WeightBytes);
+    }
+
+    /// <summary>Empties the queue; who was in it has left the tier.</summary>
+    public void Clear()
+    {
+        while (Oldest is { } oldest)
+        {
+            Remove(oldest);
+            oldest.Place = Place.None;
+        }
+    }
+}

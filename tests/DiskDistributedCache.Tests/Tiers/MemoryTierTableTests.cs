@@ -1,0 +1,77 @@
+using DiskDistributedCache.Entries;
+using DiskDistributedCache.Tiers;
+using Xunit;
+using static DiskDistributedCache.Tests.Tiers.MemoryTierTests;
+
+namespace DiskDistributedCache.Tests.Tiers;
+
+public sealed class MemoryTierTableTests
+{
+    [Theory]
+    [InlineData(int.MaxValue)]
+    [InlineData(50)]
+    [InlineData(1)]
+    public void The_table_finds_what_a_dictionary_finds_whatever_the_hashes_collide(int hashCount)
+    {
+        int seed = Random.Shared.Next();
+        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        var table = new ResidentTable();
+        var model = new Dictionary<string, Resident>();
+        for (int step = 0; step < 20_000; step++)
+        {
+            string text = $"k{random.Next(100)}";
+            int hash = text.GetHashCode(StringComparison.Ordinal) % hashCount;
+            var found = table.Find(Key(text), hash);
+            Assert.Same(model.GetValueOrDefault(text), found);
+            if (found is null)
+            {
+                model[text] = new Resident(Entry(text), hash) { Place = Place.Small };
+                table.Add(model[text]);
+            }
+            else if (random.Next(3) > 0)
+            {
+                found.Place = Place.None;
+                table.Remove(found);
+                model.Remove(text);
+            }
+
+            Assert.Equal(model.Count, table.Count);
+        }
+
+        Assert.Equal(model.Values.ToHashSet(), table.Residents.ToHashSet());
+    }
+
+    [Fact]
+    public void The_ghost_knows_what_a_list_of_all_evictions_knows()
+    {
+        const long LimitBytes = 500;
+        const int LimitCount = 200;
+        int seed = Random.Shared.Next();
+        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        var ghost = new GhostQueue();
+        var model = new List<(int Hash, long Stamp, bool Taken)>();
+        long evictedBytes = 0;
+        for (int step = 0; step < 20_000; step++)
+        {
+            int hash = random.Next(2_000) * 64;
+            int at = model.FindLastIndex(each => each.Hash == hash && !each.Taken);
+            bool taken = ghost.TryTake(hash, out long distanceBytes);
+            Assert.Equal(at >= 0, taken);
+            if (taken)
+            {
+                Assert.Equal(evictedBytes - model[at].Stamp, distanceBytes);
+                model[at] = model[at] with { Taken = true };
+            }
+
+            // Light and heavy phases, so that now the count limits and now the weight.
+            int weightBytes = random.Next(1, step / 2_000 % 2 == 0 ? 3 : 40);
+            evictedBytes += weightBytes;
+            int kept = model.FindIndex(each => evictedBytes - each.Stamp <= LimitBytes);
+            model.RemoveRange(0, Math.Max(kept < 0 ? model.Count : kept, model.Count - LimitCount + 1));
+            model.Add((hash, evictedBytes, false));
+            ghost.Add(hash, weightBytes, LimitBytes, LimitCount);
+        }
+    }
+}
