@@ -86,7 +86,12 @@ internal sealed class ReadLanes : IDisposable
                 return null;
             }
 
-            _underWay.TryAdd((keyHash, sequence), read);
+            var first = _underWay.GetOrAdd((keyHash, sequence), read);
+            if (first != read)
+            {
+                return first.Key.Equals(key) ? first : null;
+            }
+
             _queue.Enqueue(read);
             _queued = _queue.Count;
             if (_sleeping > 0)

@@ -74,17 +74,19 @@ internal sealed class SegmentStore : IDisposable
         directory.Prepare();
         directory.Lock();
         var file = directory.Open(directory.Superblock, FileMode.OpenOrCreate);
+        SegmentStore? store = null;
         try
         {
             var bootId = directory.ReadBootId();
             var (found, reason) = Judge(file, bootId, clock);
             var superblock = (found ?? NewIdentity()) with { SessionId = NewGuid(), BootId = bootId, IsClean = found?.IsClean ?? false };
-            var store = new SegmentStore(directory, settings, clock, quarantine, listener, new OpenedSuperblock(superblock, file));
+            store = new SegmentStore(directory, settings, clock, quarantine, listener, new OpenedSuperblock(superblock, file));
             store.Recover(found, reason);
             return store;
         }
         catch
         {
+            store?.Dispose();
             file.Dispose();
             throw;
         }
@@ -157,6 +159,8 @@ internal sealed class SegmentStore : IDisposable
 
     /// <summary>Folders of stores that were given up.</summary>
     public IReadOnlyList<string> OtherStores() => _directory.OtherStores(_identity.StoreId);
+
+    public void EraseOther(string folder) => _directory.DeleteFolder(folder);
 
     public void Dispose()
     {

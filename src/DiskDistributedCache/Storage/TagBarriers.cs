@@ -131,6 +131,17 @@ internal sealed class TagBarriers
         }
     }
 
+    /// <summary>Adds every barrier to another table, where the newer of two rules.</summary>
+    public void MergeInto(TagBarriers other)
+    {
+        foreach (var (tag, barrier) in _barriers)
+        {
+            other.Add(tag, barrier);
+        }
+
+        other.Clear(ClearedBelow);
+    }
+
     private void Add(string tag, Barrier added) =>
         _barriers.AddOrUpdate(tag, added, (_, known) => known.Sequence >= added.Sequence ? known : added);
 

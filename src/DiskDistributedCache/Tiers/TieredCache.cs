@@ -1,113 +1,364 @@
-#pragma warning disable CA1822 // SKELETON
-using System.Collections.Concurrent;
 using System.IO.Abstractions;
+using DiskDistributedCache.Diagnostics;
 using DiskDistributedCache.Entries;
+using DiskDistributedCache.Health;
+using DiskDistributedCache.Storage;
 using Microsoft.Extensions.Logging;
 
 namespace DiskDistributedCache.Tiers;
 
-// SKELETON: memory only, so that the rooms above can be built. The real one follows.
-internal sealed class TieredCache(
-    DiskDistributedCacheOptions options,
-    IFileSystem fileSystem,
-    TimeProvider timeProvider,
-    ILoggerFactory loggerFactory) : IDisposable, IAsyncDisposable
+/// <summary>
+/// The order of the tiers: memory, then disk, and promotion from disk to memory.
+///
+/// Concurrency: a memory hit takes no lock. Mutations and promotions of one key exclude each other by a lock that the key shares
+/// with a few others and that is never held over I/O. Whoever waited for the disk checks at the end, for itself, that the version
+/// it got is still the current one, and that no barrier and no deadline has reached it.
+///
+/// Order of effects of a mutation: its number, index or barriers, memory, the queue of the log. From the number on no reader that
+/// starts anew can get what was there before.
+/// </summary>
+internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
 {
-    private readonly ConcurrentDictionary<CacheKey, CacheEntry> _entries = new();
+    private const int LockCount = 256;
 
-    public CacheClock Clock { get; } = new(timeProvider);
+    /// <summary>Owed values are kept in at most half of the memory budget, or in this much where there is none.</summary>
+    private const long MinPinnedBytes = 8 << 20;
 
-    /// <summary>Begins to open the store, once; later calls do nothing. Returns a task that completes when the store is open or has failed to.</summary>
-    public Task StartAsync()
+    private readonly Lock[] _keyLocks = new Lock[LockCount];
+    private readonly long _maxEntryBytes;
+    private readonly long _maxRecordBytes;
+    private readonly long _maxPinnedBytes;
+    private readonly MemoryTier _memory;
+    private readonly DiskTier _disk;
+    private readonly DiskHealth _health;
+    private readonly CacheMetrics _metrics = new();
+    private readonly ILogger _logger;
+
+    public TieredCache(
+        DiskDistributedCacheOptions options, IFileSystem fileSystem, TimeProvider timeProvider, ILoggerFactory loggerFactory)
     {
-        _ = options;
-        _ = fileSystem;
-        _ = loggerFactory;
-        return Task.CompletedTask;
+        for (int i = 0; i < LockCount; i++)
+        {
+            _keyLocks[i] = new Lock();
+        }
+
+        _maxEntryBytes = options.MaxEntryBytes;
+        _maxRecordBytes = options.MaxDiskBytes / 2;
+        _maxPinnedBytes = options.MaxMemoryBytes == 0 ? MinPinnedBytes : options.MaxMemoryBytes / 2;
+        _logger = loggerFactory.CreateLogger("DiskDistributedCache");
+        Clock = new CacheClock(timeProvider);
+        _health = new DiskHealth(timeProvider);
+        _memory = new MemoryTier(options.MaxMemoryBytes, KeepDeadline);
+        _disk = new DiskTier(options, fileSystem, timeProvider, Clock, _health, _metrics, _logger, this, _maxPinnedBytes);
+        _disk.OwedDropped += entry => _memory.RemoveIfSame(entry);
+        _disk.Written += _memory.Unpin;
     }
+
+    public CacheClock Clock { get; }
+
+    /// <summary>Begins to open the store, once. The task completes when it is open or has turned out not to open.</summary>
+    public Task StartAsync() => _disk.StartAsync();
 
     /// <summary>Answers at once what needs no disk: a memory hit or a proven miss. False where the disk has to be asked.</summary>
     public bool TryGetNow(in CacheKey key, out Lookup lookup)
     {
-        lookup = Get(key);
+        if (FindInMemory(key) is { } entry)
+        {
+            lookup = Lookup.Hit(entry, DiskCacheTier.Memory);
+            return true;
+        }
+
+        var outcome = _disk.Locate(key, out var where);
+        if (outcome == LookupOutcome.Hit && !where.IsPending)
+        {
+            lookup = default;
+            return false;
+        }
+
+        // Pending: the value is in memory or nowhere. It may have come, or have been written and moved on, since we looked.
+        lookup = outcome == LookupOutcome.Unknown ? Lookup.Unknown : Lookup.Miss;
+        if (outcome == LookupOutcome.Hit && FindInMemory(key) is { } arrived)
+        {
+            lookup = Lookup.Hit(arrived, DiskCacheTier.Memory);
+        }
+        else
+        {
+            _metrics.Misses.Increment();
+        }
+
         return true;
     }
 
     /// <summary>Looks a key up and blocks for at most the I/O timeout.</summary>
     public Lookup Get(in CacheKey key)
     {
-        if (!_entries.TryGetValue(key, out var entry) || entry.IsExpired(Clock.NowTicks))
+        if (TryGetNow(key, out var lookup))
         {
-            return Lookup.Miss;
+            return lookup;
         }
 
-        entry.Deadline = entry.Expiry.DeadlineFrom(Clock.NowTicks);
-        return Lookup.Hit(entry, DiskCacheTier.Memory);
+        var read = BeginRead(key);
+        return read is null ? Missed(Lookup.Unknown) : Finish(key, read.Task.Wait(_disk.IoTimeout) ? read.Task.Result : null);
     }
 
-    public ValueTask<Lookup> GetAsync(CacheKey key) => new(Get(key));
+    public async ValueTask<Lookup> GetAsync(CacheKey key)
+    {
+        if (TryGetNow(key, out var lookup))
+        {
+            return lookup;
+        }
+
+        var read = BeginRead(key);
+        return read is null ? Missed(Lookup.Unknown) : Finish(key, await read.Task.ConfigureAwait(false));
+    }
 
     /// <summary>Stores an entry in place of what the key had. The entry's arrays belong to the cache from here on.</summary>
     public Acknowledgement Set(CacheEntry entry)
     {
-        if (entry.Value.Length > options.MaxEntryBytes)
+        if (entry.Value.Length > _maxEntryBytes || RecordFormat.LengthOf(entry) > _maxRecordBytes)
         {
+            if (_metrics.CountOversizedEntry() == 1)
+            {
+                Log.EntryOversized(_logger, entry.Value.Length, _maxEntryBytes);
+            }
+
             return Remove(entry.Key);
         }
 
-        _entries[entry.Key] = entry;
-        return Acknowledgement.Done;
+        return Mutate(Mutation.Of(entry));
     }
 
-    public Acknowledgement Remove(CacheKey key)
-    {
-        _entries.TryRemove(key, out _);
-        return Acknowledgement.Done;
-    }
+    public Acknowledgement Remove(CacheKey key) => Mutate(new Mutation(RecordKind.Removal) { Key = key });
 
     public Acknowledgement EvictByTag(string tag)
     {
-        foreach (var (key, entry) in _entries)
+        var acknowledgement = MutateAll(new Mutation(RecordKind.TagEviction) { Tag = tag });
+        if (_disk.Barriers.MergeWhenTooMany() is var merged and > 0)
         {
-            if (entry.Tags.Contains(tag, StringComparer.Ordinal))
-            {
-                _entries.TryRemove(key, out _);
-            }
+            _disk.EnqueueMerged(merged);
         }
 
-        return Acknowledgement.Done;
+        return acknowledgement;
     }
 
     public Acknowledgement Clear()
     {
-        _entries.Clear();
-        return Acknowledgement.Done;
+        var clear = new Mutation(RecordKind.Clear);
+        var acknowledgement = MutateAll(clear);
+        _memory.RemoveWhere(entry => entry.Ticket < clear.Sequence);
+        return acknowledgement;
     }
 
-    public DiskCacheStatus GetStatus() => new()
+    public DiskCacheStatus GetStatus()
     {
-        Mode = DiskCacheMode.Starting,
-        Since = timeProvider.GetUtcNow(),
-        LastFault = null,
-        Entries = _entries.Count,
-        DiskBytes = 0,
-        MemoryBytes = 0,
-        MemoryHits = 0,
-        DiskHits = 0,
-        Misses = 0,
-        DiskErrors = 0,
-        CorruptionErrors = 0,
-        QuarantinedRecords = 0,
-        OwedWrites = 0,
-        OversizedEntries = 0,
-    };
+        var state = _health.Current;
+        return new DiskCacheStatus
+        {
+            Mode = state.Mode,
+            Since = state.Since,
+            LastFault = state.LastFault,
+            Entries = _disk.EntryCount,
+            DiskBytes = _disk.DiskBytes,
+            MemoryBytes = _memory.Bytes,
+            MemoryHits = _metrics.MemoryHits.Value,
+            DiskHits = _metrics.DiskHits.Value,
+            Misses = _metrics.Misses.Value,
+            DiskErrors = _metrics.DiskErrors,
+            CorruptionErrors = _disk.CorruptCount,
+            QuarantinedRecords = _disk.QuarantinedCount,
+            OwedWrites = _disk.OwedCount,
+            OversizedEntries = _metrics.OversizedEntries,
+        };
+    }
 
     /// <summary>Writes and syncs what is under way, without closing: the host stops, other services may still mutate.</summary>
-    public Task DrainAsync() => Task.CompletedTask;
+    public Task DrainAsync() => _disk.DrainAsync();
 
     public void Dispose()
     {
+        foreach (var entry in _memory.Entries)
+        {
+            KeepDeadline(entry);
+        }
+
+        _disk.Dispose();
     }
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    /// <summary>Blocks no thread of the pool: closing waits for the writer lane.</summary>
+    public ValueTask DisposeAsync() =>
+        new(Task.Factory.StartNew(Dispose, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default));
+
+    public override void MarkUsed()
+    {
+        foreach (var entry in _memory.Used)
+        {
+            _disk.MarkUsed(entry);
+        }
+    }
+
+    public override void SweepMemory()
+    {
+        var barriers = _disk.Barriers;
+        _memory.RemoveWhere(entry => barriers.Covers(entry.Tags, entry.Ticket));
+    }
+
+    private Lock LockOf(in CacheKey key) => _keyLocks[key.GetHashCode() & (LockCount - 1)];
+
+    private CacheEntry? FindInMemory(in CacheKey key)
+    {
+        var entry = _memory.TryGet(key);
+        if (entry is null)
+        {
+            return null;
+        }
+
+        long now = Clock.NowTicks;
+        if (entry.IsExpired(now) || _disk.Barriers.Covers(entry.Tags, entry.Ticket))
+        {
+            _memory.RemoveIfSame(entry);
+            return null;
+        }
+
+        if (entry.Expiry.IsSliding)
+        {
+            Slide(entry, now, exactly: false);
+        }
+
+        _metrics.MemoryHits.Increment();
+        return entry;
+    }
+
+    /// <summary>
+    /// Starts the window anew. The index follows exactly when the disk was asked, else in steps of an eighth of the window; what is
+    /// missing it learns when the entry leaves memory.
+    /// </summary>
+    private void Slide(CacheEntry entry, long now, bool exactly)
+    {
+        long before = entry.Deadline;
+        long deadline = entry.Expiry.DeadlineFrom(now);
+        if (deadline <= before)
+        {
+            return;
+        }
+
+        entry.Deadline = deadline;
+        long step = Math.Max(1, entry.Expiry.SlidingTicks / 8);
+        if (exactly || before / step != deadline / step)
+        {
+            _disk.Touch(entry, deadline);
+        }
+    }
+
+    private PendingRead? BeginRead(in CacheKey key) =>
+        _disk.Locate(key, out var where) == LookupOutcome.Hit && !where.IsPending ? _disk.BeginRead(key, where) : null;
+
+    private Lookup Finish(in CacheKey key, ReadResult? result)
+    {
+        if (result is not { } read)
+        {
+            return Missed(Lookup.Unknown);
+        }
+
+        if (read.Entry is not { } entry)
+        {
+            return Missed(Lookup.Miss);
+        }
+
+        long now = Clock.NowTicks;
+        lock (LockOf(key))
+        {
+            if (!_disk.IsCurrent(key, entry.Sequence))
+            {
+                return Missed(Lookup.Miss);
+            }
+
+            if (entry.IsExpired(now) || _disk.Barriers.Covers(entry.Tags, entry.Ticket))
+            {
+                _disk.Forget(entry);
+                return Missed(Lookup.Miss);
+            }
+
+            if (_memory.BudgetBytes > 0)
+            {
+                _memory.Put(entry, pinned: false);
+            }
+        }
+
+        if (entry.Expiry.IsSliding)
+        {
+            Slide(entry, now, exactly: true);
+        }
+
+        _disk.MarkUsed(entry);
+        _metrics.DiskHits.Increment();
+        return Lookup.Hit(entry, DiskCacheTier.Disk);
+    }
+
+    private Lookup Missed(Lookup lookup)
+    {
+        _metrics.Misses.Increment();
+        return lookup;
+    }
+
+    private Acknowledgement Mutate(Mutation mutation)
+    {
+        lock (LockOf(mutation.Key))
+        {
+            bool isStarting = _disk.EnterWhileStarting();
+            try
+            {
+                _disk.Number(mutation);
+                PutInMemory(mutation);
+                return _disk.Enqueue(mutation);
+            }
+            finally
+            {
+                if (isStarting)
+                {
+                    _disk.LeaveWhileStarting();
+                }
+            }
+        }
+    }
+
+    /// <summary>
+    /// A value that is not on disk yet is pinned. Where too much is pinned already it is not kept in memory: its caller still waits
+    /// until it is on disk, and until then it is a miss.
+    /// </summary>
+    private void PutInMemory(Mutation mutation)
+    {
+        if (mutation.Entry is { } entry && _memory.PinnedBytes + MemoryTier.WeightOf(entry) <= _maxPinnedBytes)
+        {
+            _memory.Put(entry, pinned: true);
+        }
+        else
+        {
+            _memory.Remove(mutation.Key);
+        }
+    }
+
+    private Acknowledgement MutateAll(Mutation mutation)
+    {
+        bool isStarting = _disk.EnterWhileStarting();
+        try
+        {
+            _disk.Number(mutation);
+            return _disk.Enqueue(mutation);
+        }
+        finally
+        {
+            if (isStarting)
+            {
+                _disk.LeaveWhileStarting();
+            }
+        }
+    }
+
+    private void KeepDeadline(CacheEntry entry)
+    {
+        if (entry.Expiry.IsSliding)
+        {
+            _disk.Touch(entry, entry.Deadline);
+        }
+    }
 }

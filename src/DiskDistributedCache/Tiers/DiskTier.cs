@@ -1,0 +1,547 @@
+using System.IO.Abstractions;
+using DiskDistributedCache.Diagnostics;
+using DiskDistributedCache.Entries;
+using DiskDistributedCache.Health;
+using DiskDistributedCache.Storage;
+using Microsoft.Extensions.Logging;
+
+namespace DiskDistributedCache.Tiers;
+
+/// <summary>
+/// The fault boundary. Below it, trouble with the disk is an exception; above it there is only hit, miss or unknown, and a
+/// mutation that is acknowledged or owed. It owns the lanes on which all disk work runs, and the store once it is open.
+///
+/// Concurrency: mutations of one key are kept apart by the caller. Until the store is open, mutations are numbered from 1 and
+/// wait in the writer's queue; they enter through <see cref="EnterWhileStarting"/>, and publishing the store, under the same
+/// lock, gives them their real numbers, in order, above everything that was recovered.
+///
+/// Order of effects of publishing: what waits is renumbered (barriers first: in between an entry may seem dead, but none that is
+/// dead seems alive), applied to the recovered index, and only then the store can be seen.
+///
+/// Faults: every exception of the store is caught here, of whatever type, counted, and kept as the last fault.
+/// </summary>
+internal sealed class DiskTier : IDisposable
+{
+    private const int MaxOwedCount = 1 << 18;
+    private static readonly TimeSpan s_closeGrace = TimeSpan.FromSeconds(10);
+
+    private readonly IFileSystem _fileSystem;
+    private readonly string _root;
+    private readonly StoreSettings _settings;
+    private readonly CacheClock _clock;
+    private readonly DiskHealth _health;
+    private readonly CacheMetrics _metrics;
+    private readonly ILogger _logger;
+    private readonly StoreListener _listener;
+    private readonly WriteLane _writer;
+    private readonly ReadLanes _readers;
+    private readonly Watchdog _watchdog;
+    private readonly Lock _startingLock = new();
+    private readonly TaskCompletionSource _opening = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private ITimer? _heartbeat;
+    private CacheDirectory? _directory;
+    private Quarantine? _quarantine;
+    private volatile SegmentStore? _store;
+    private volatile TagBarriers _barriers = new();
+    private int _started;
+
+    // Before the store is open: guarded by _startingLock. Afterwards: changed by interlocked operations.
+    private long _sequence;
+
+    public DiskTier(
+        DiskDistributedCacheOptions options,
+        IFileSystem fileSystem,
+        TimeProvider timeProvider,
+        CacheClock clock,
+        DiskHealth health,
+        CacheMetrics metrics,
+        ILogger logger,
+        StoreListener listener,
+        long maxOwedValueBytes)
+    {
+        (_fileSystem, _root, _clock, _health, _metrics, _logger, _listener) =
+            (fileSystem, options.Directory!, clock, health, metrics, logger, listener);
+        _settings = StoreSettings.From(options);
+        IoTimeout = options.IoTimeout;
+        HeartbeatInterval = options.HeartbeatInterval;
+        TimeProvider = timeProvider;
+        _writer = new WriteLane(TryAppend, CloseStore, IoTimeout, maxOwedValueBytes);
+        _readers = new ReadLanes(Read, IoTimeout);
+        _watchdog = new Watchdog(ReleaseOverdue, IoTimeout);
+        _writer.ValueDropped += DropOwed;
+    }
+
+    /// <summary>Called with owed values that are given up because too much is owed.</summary>
+    public event Action<CacheEntry>? OwedDropped;
+
+    /// <summary>Called on the writer lane with each value that the log has now.</summary>
+    public event Action<CacheEntry>? Written;
+
+    public TimeSpan IoTimeout { get; }
+
+    /// <summary>The evictions and clears that an entry has to be judged by.</summary>
+    public TagBarriers Barriers => _barriers;
+
+    public bool IsOpen => _store is not null;
+
+    public int OwedCount => _writer.OwedCount;
+
+    public long EntryCount => _store?.Index.Count ?? 0;
+
+    public long DiskBytes => _store?.DiskBytes ?? 0;
+
+    public long CorruptCount => _quarantine?.CorruptCount ?? 0;
+
+    public long QuarantinedCount => _quarantine?.KeptCount ?? 0;
+
+    private TimeSpan HeartbeatInterval { get; }
+
+    private TimeProvider TimeProvider { get; }
+
+    /// <summary>Starts the lanes and begins to open the store. The task completes when that has succeeded or failed for the first time.</summary>
+    public Task StartAsync()
+    {
+        if (Interlocked.Exchange(ref _started, 1) == 0)
+        {
+            _writer.Post(OpenStore);
+            _writer.Start();
+            _readers.Start();
+            _heartbeat = TimeProvider.CreateTimer(_ => _writer.Post(Heartbeat), null, HeartbeatInterval, HeartbeatInterval);
+        }
+
+        return _opening.Task;
+    }
+
+    /// <summary>Takes the lock under which mutations enter while the store is not open; false when it is open and no lock is needed.</summary>
+    public bool EnterWhileStarting()
+    {
+        if (_store is not null)
+        {
+            return false;
+        }
+
+        _startingLock.Enter();
+        if (_store is null)
+        {
+            return true;
+        }
+
+        _startingLock.Exit();
+        return false;
+    }
+
+    public void LeaveWhileStarting() => _startingLock.Exit();
+
+    /// <summary>Gives a mutation its place in the order and makes the index or the barriers follow it.</summary>
+    public void Number(Mutation mutation)
+    {
+        mutation.Sequence = Interlocked.Increment(ref _sequence);
+        mutation.Entry?.Number(mutation.Sequence, mutation.Sequence);
+        if (_store is { } store)
+        {
+            Apply(mutation, store);
+        }
+        else if (mutation.Kind == RecordKind.TagEviction)
+        {
+            _barriers.Evict(mutation.Tag!, mutation.Sequence);
+        }
+        else if (mutation.Kind == RecordKind.Clear)
+        {
+            _barriers.Clear(mutation.Sequence);
+        }
+    }
+
+    /// <summary>Sends a numbered mutation to the log.</summary>
+    public Acknowledgement Enqueue(Mutation mutation)
+    {
+        if (_writer.Count > MaxOwedCount)
+        {
+            GiveUpOwed();
+        }
+
+        var waiting = _writer.Enqueue(mutation);
+        if (waiting.IsAcknowledged)
+        {
+            return Acknowledgement.Done;
+        }
+
+        _watchdog.Arm();
+        return new Acknowledgement(waiting.Task, IoTimeout);
+    }
+
+    /// <summary>Logs a clear that stands for barriers which were merged.</summary>
+    public void EnqueueMerged(long sequence)
+    {
+        var clear = new Mutation(RecordKind.Clear) { IsMerged = true, Sequence = sequence };
+        clear.TrySetResult();
+        _writer.Enqueue(clear);
+    }
+
+    /// <summary>What the index knows of a key. Unknown while the store is not open.</summary>
+    public LookupOutcome Locate(in CacheKey key, out IndexedEntry where)
+    {
+        where = default;
+        if (_store is not { } store)
+        {
+            return LookupOutcome.Unknown;
+        }
+
+        if (!store.Index.TryGet(store.HashOf(key), out where))
+        {
+            return LookupOutcome.Miss;
+        }
+
+        if (where.Deadline > _clock.NowTicks)
+        {
+            return LookupOutcome.Hit;
+        }
+
+        store.Index.RemoveIfSame(where.KeyHash, where.Sequence);
+        return LookupOutcome.Miss;
+    }
+
+    /// <summary>Begins to read a version, or joins whoever reads it. Null when the disk does not answer at present.</summary>
+    public PendingRead? BeginRead(in CacheKey key, in IndexedEntry where)
+    {
+        var read = _readers.TryEnqueue(key, where.KeyHash, where.Sequence);
+        if (read is not null)
+        {
+            _watchdog.Arm();
+        }
+
+        return read;
+    }
+
+    /// <summary>Whether a version is still the one that the index names.</summary>
+    public bool IsCurrent(in CacheKey key, long sequence) =>
+        _store is { } store && store.Index.TryGet(store.HashOf(key), out var where) && where.Sequence == sequence;
+
+    /// <summary>Drops a version from the index: it was found dead.</summary>
+    public void Forget(CacheEntry entry)
+    {
+        if (_store is { } store)
+        {
+            store.Index.RemoveIfSame(store.HashOf(entry.Key), entry.Sequence);
+        }
+    }
+
+    public void MarkUsed(CacheEntry entry)
+    {
+        if (_store is { } store)
+        {
+            store.Index.MarkRead(store.HashOf(entry.Key), entry.Sequence);
+        }
+    }
+
+    /// <summary>
+    /// Moves the deadline of a sliding entry in the index, and in the log when it has moved by a good part of its window since it was
+    /// last written there.
+    /// </summary>
+    public void Touch(CacheEntry entry, long deadline)
+    {
+        if (_store is not { } store)
+        {
+            return;
+        }
+
+        ulong keyHash = store.HashOf(entry.Key);
+        long step = Math.Max(1, entry.Expiry.SlidingTicks / 4);
+        if (store.Index.Touch(keyHash, entry.Sequence, deadline) is { } before && before / step != deadline / step)
+        {
+            var touch = new Mutation(RecordKind.Touch)
+            {
+                KeyHash = keyHash,
+                Extended = entry.Sequence,
+                Deadline = deadline,
+                Sequence = Interlocked.Increment(ref _sequence),
+            };
+            touch.TrySetResult();
+            _writer.Enqueue(touch);
+        }
+    }
+
+    /// <summary>Waits until what is queued is written and durable, at most for the grace time of a close.</summary>
+    public async Task DrainAsync()
+    {
+        if (_store is null)
+        {
+            return;
+        }
+
+        var drained = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var last = _writer.Enqueue(new Mutation(RecordKind.Touch) { KeyHash = 0, Extended = 0 });
+        _watchdog.Arm();
+        await last.Task.ConfigureAwait(false);
+        _writer.Post(() =>
+        {
+            Guarded(() => _store!.Sync());
+            drained.TrySetResult();
+        });
+        await drained.Task.WaitAsync(s_closeGrace).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <summary>Writes what is waiting and closes the store, on the lane; waits for that for a grace time.</summary>
+    public void Dispose()
+    {
+        _heartbeat?.Dispose();
+        _readers.Dispose();
+        if (Interlocked.Exchange(ref _started, 1) == 1)
+        {
+            _writer.Stop(s_closeGrace);
+        }
+
+        _opening.TrySetResult();
+        _watchdog.Dispose();
+        _health.Closed();
+    }
+
+    private static void Apply(Mutation mutation, SegmentStore store)
+    {
+        switch (mutation.Kind)
+        {
+            case RecordKind.Value:
+                mutation.KeyHash = store.HashOf(mutation.Key);
+                store.Index.SetPending(mutation.KeyHash, mutation.Sequence, mutation.Entry!.Deadline);
+                break;
+            case RecordKind.Removal:
+                mutation.KeyHash = store.HashOf(mutation.Key);
+                store.Index.Remove(mutation.KeyHash, mutation.Sequence);
+                break;
+            case RecordKind.TagEviction:
+                store.Barriers.Evict(mutation.Tag!, mutation.Sequence);
+                break;
+            case RecordKind.Clear:
+                store.Barriers.Clear(mutation.Sequence);
+                store.Index.Clear(mutation.Sequence);
+                break;
+        }
+    }
+
+    private void OpenStore()
+    {
+        var directory = new CacheDirectory(_fileSystem, _root);
+        try
+        {
+            _quarantine = new Quarantine(directory, _clock, _settings.MaxQuarantineBytes);
+            Publish(SegmentStore.Open(directory, _settings, _clock, _quarantine, _listener));
+            _directory = directory;
+        }
+        catch (Exception exception)
+        {
+            directory.Dispose();
+            if (_health.Unavailable(exception))
+            {
+                Log.StoreUnavailable(_logger, exception, directory.Path);
+            }
+        }
+
+        _opening.TrySetResult();
+    }
+
+    private void Publish(SegmentStore store)
+    {
+        lock (_startingLock)
+        {
+            long by = store.FirstSequence;
+            var waiting = _barriers;
+            waiting.Renumber(by);
+            waiting.MergeInto(store.Barriers);
+            _barriers = store.Barriers;
+            _writer.ForEachWaiting(mutation =>
+            {
+                mutation.Sequence += by;
+                mutation.Entry?.Number(mutation.Sequence, mutation.Sequence);
+                Apply(mutation, store);
+            });
+            _sequence += by;
+            _store = store;
+        }
+
+        var report = store.Report;
+        if (report.IsNew)
+        {
+            Log.StoreBegun(_logger, _root, report.Trust);
+        }
+        else
+        {
+            Log.StoreOpened(_logger, _root, report.Entries, report.Trust, report.Holes, report.Scanned);
+        }
+
+        _health.Opened();
+        _writer.Resume();
+        EraseOtherStores(store);
+    }
+
+    /// <summary>A folder at a time, between batches.</summary>
+    private void EraseOtherStores(SegmentStore store) => Guarded(() =>
+    {
+        foreach (string folder in store.OtherStores())
+        {
+            _writer.Post(() => Guarded(() => store.EraseOther(folder)));
+        }
+    });
+
+    private bool TryAppend(IReadOnlyList<Mutation> batch)
+    {
+        try
+        {
+            _store!.Append(batch);
+            foreach (var mutation in batch)
+            {
+                if (mutation.Entry is { } entry)
+                {
+                    Written?.Invoke(entry);
+                }
+            }
+
+            return true;
+        }
+        catch (Exception exception)
+        {
+            // Owed from here on. (What follows from that for the trust in the store belongs to the state machine of the disk's health.)
+            Log.WriteFailed(_logger, exception);
+            Count(exception);
+            return false;
+        }
+    }
+
+    private ReadResult? Read(PendingRead read)
+    {
+        try
+        {
+            if (_store is not { } store)
+            {
+                return null;
+            }
+
+            var outcome = store.Read(read.Key, read.KeyHash, read.Sequence, out var entry);
+            if (outcome == ReadOutcome.Corrupt)
+            {
+                Log.RecordCorrupt(_logger);
+            }
+
+            return new ReadResult(outcome, entry);
+        }
+        catch (Exception exception)
+        {
+            Log.ReadFailed(_logger, exception);
+            Count(exception);
+            return null;
+        }
+    }
+
+    /// <summary>On the lane: another try for what is not open or owed, and the mark of an open store.</summary>
+    private void Heartbeat()
+    {
+        if (_store is null)
+        {
+            OpenStore();
+            return;
+        }
+
+        try
+        {
+            _store.Heartbeat();
+        }
+        catch (Exception exception)
+        {
+            Log.HeartbeatFailed(_logger, exception);
+            Count(exception);
+        }
+
+        _writer.Resume();
+    }
+
+    /// <summary>On the lane, when nothing more comes: touches that are in memory only, then the clean flag, last.</summary>
+    private void CloseStore()
+    {
+        try
+        {
+            if (_store is { } store)
+            {
+                if (_writer.Count == 0)
+                {
+                    WriteTouches(store);
+                    store.Close();
+                    Log.StoreClosed(_logger);
+                }
+
+                store.Dispose();
+            }
+        }
+        catch (Exception exception)
+        {
+            Log.CloseFailed(_logger, exception);
+            Count(exception);
+            _store?.Dispose();
+        }
+        finally
+        {
+            _directory?.Dispose();
+        }
+    }
+
+    private void WriteTouches(SegmentStore store)
+    {
+        var touches = store.Index.Where(entry => entry is { WasTouched: true, IsPending: false }).Select(entry =>
+            new Mutation(RecordKind.Touch)
+            {
+                KeyHash = entry.KeyHash,
+                Extended = entry.Sequence,
+                Deadline = entry.Deadline,
+                Sequence = Interlocked.Increment(ref _sequence),
+            });
+        foreach (var batch in touches.Chunk(1000).ToList())
+        {
+            store.Append(batch);
+        }
+    }
+
+    /// <summary>Too much is owed to be kept: a clear covers all of it.</summary>
+    private void GiveUpOwed()
+    {
+        Log.OwedOverflow(_logger, MaxOwedCount);
+        var clear = new Mutation(RecordKind.Clear);
+        _writer.DropAll();
+        Number(clear);
+        _listener.SweepMemory();
+        _writer.Enqueue(clear);
+    }
+
+    private void DropOwed(CacheEntry entry)
+    {
+        Forget(entry);
+        OwedDropped?.Invoke(entry);
+    }
+
+    private bool ReleaseOverdue()
+    {
+        _writer.ReleaseOverdue();
+        int late = _readers.ReleaseOverdue();
+        if (late > 0)
+        {
+            _metrics.CountDiskErrors(late);
+            _health.Failed($"{late} reads took longer than {IoTimeout.TotalMilliseconds:0} ms.");
+        }
+
+        return _writer.HasWaiters || _readers.HasWaiters;
+    }
+
+    private void Guarded(Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (Exception exception)
+        {
+            Count(exception);
+        }
+    }
+
+    private void Count(Exception exception)
+    {
+        _metrics.CountDiskErrors(1);
+        _health.Failed(exception);
+    }
+}
