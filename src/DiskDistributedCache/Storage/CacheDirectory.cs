@@ -43,15 +43,10 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root) : IDis
             throw new IOException($"The cache folder '{Path}' is a link; a cache does not follow one.");
         }
 
-        if (OperatingSystem.IsWindows())
+        fileSystem.Directory.CreateDirectory(Path);
+        if (!OperatingSystem.IsWindows())
         {
-            fileSystem.Directory.CreateDirectory(Path);
-        }
-        else
-        {
-            fileSystem.Directory.CreateDirectory(Path, OwnerOnly);
-
-            // Only the owner may do this: a folder that somebody else has put here is refused.
+            // Before anything is in it. Only the owner may do this: a folder that somebody else has put here is refused.
             fileSystem.File.SetUnixFileMode(Path, OwnerOnly);
         }
 
