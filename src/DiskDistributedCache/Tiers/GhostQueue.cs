@@ -8,8 +8,8 @@ namespace DiskDistributedCache.Tiers;
 /// been <c>d</c> bytes longer. Two keys with the same 32-bit hash are taken for one, which at worst places one entry badly.
 ///
 /// Layout: a ring in the order of eviction. Its slots are chained by hash from an array of heads, both of the same
-/// length, a power of two: 20 bytes a key. The ring doubles while it is full of keys that are worth remembering and halves
-/// when a lap ends in which it was mostly empty.
+/// length, a power of two: 20 bytes a key. The ring doubles when it is full of keys that are still remembered and halves when a
+/// lap ends at which it is mostly empty.
 ///
 /// Guarded by the lock of the tier.
 /// </summary>
@@ -26,14 +26,17 @@ internal sealed class GhostQueue
     private long _next;
     private long _evictedBytes;
 
+    // Without those that were taken, whose slots stay until the oldest end of the ring has passed them.
+    private int _count;
+
     /// <summary>
     /// Remembers an evicted key and forgets the oldest ones: those more than <paramref name="limitBytes"/> of evictions ago,
-    /// and those beyond <paramref name="limitCount"/>.
+    /// and those beyond the last <paramref name="limitCount"/>.
     /// </summary>
     public void Add(int hash, long weightBytes, long limitBytes, int limitCount)
     {
         _evictedBytes += weightBytes;
-        while (_oldest < _next && (_next - _oldest >= limitCount || Distance(_oldest) > limitBytes))
+        while (_oldest < _next && (_count >= limitCount || IsOver(_ring[IndexOf(_oldest)], limitBytes)))
         {
             ForgetOldest();
         }
@@ -43,6 +46,7 @@ internal sealed class GhostQueue
         ref int head = ref HeadOf(hash);
         _ring[index] = new Slot { Hash = hash, Next = head, Stamp = _evictedBytes };
         head = index;
+        _count++;
     }
 
     /// <summary>
@@ -55,8 +59,7 @@ internal sealed class GhostQueue
             if (_ring[index].Hash == hash)
             {
                 distanceBytes = _evictedBytes - _ring[index].Stamp;
-                Unchain(index);
-                _ring[index].Next = Taken;
+                Forget(index);
                 return true;
             }
         }
@@ -72,6 +75,7 @@ internal sealed class GhostQueue
         _oldest = 0;
         _next = 0;
         _evictedBytes = 0;
+        _count = 0;
     }
 
     private static int[] NewHeads(int length)
@@ -81,7 +85,7 @@ internal sealed class GhostQueue
         return heads;
     }
 
-    private long Distance(long position) => _evictedBytes - _ring[IndexOf(position)].Stamp;
+    private bool IsOver(in Slot slot, long limitBytes) => slot.Next == Taken || _evictedBytes - slot.Stamp > limitBytes;
 
     private int IndexOf(long position) => (int)(position & (_ring.Length - 1));
 
@@ -92,11 +96,11 @@ internal sealed class GhostQueue
         int index = IndexOf(_oldest++);
         if (_ring[index].Next != Taken)
         {
-            Unchain(index);
+            Forget(index);
         }
     }
 
-    private void Unchain(int index)
+    private void Forget(int index)
     {
         ref int link = ref HeadOf(_ring[index].Hash);
         while (link != index)
@@ -105,6 +109,8 @@ internal sealed class GhostQueue
         }
 
         link = _ring[index].Next;
+        _ring[index].Next = Taken;
+        _count--;
     }
 
     private void FitRing()
@@ -112,7 +118,7 @@ internal sealed class GhostQueue
         long held = _next - _oldest;
         if (held == _ring.Length)
         {
-            Resize(_ring.Length * 2);
+            Resize(_count > _ring.Length / 2 ? _ring.Length * 2 : _ring.Length);
         }
         else if (IndexOf(_next) == 0 && _ring.Length > MinimumLength && held < _ring.Length / 4)
         {

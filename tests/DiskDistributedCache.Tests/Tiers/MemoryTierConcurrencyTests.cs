@@ -20,7 +20,7 @@ public sealed class MemoryTierConcurrencyTests
         Parallel(thread =>
         {
             var random = new Random(seed + thread);
-            for (int i = 0; i < 100_000; i++)
+            for (int i = 0; i < 50_000; i++)
             {
                 // A thread writes to its own keys and reads everyone's.
                 var read = Key($"{random.Next(ThreadCount)}-{random.Next(KeysPerThread)}");
@@ -73,7 +73,7 @@ public sealed class MemoryTierConcurrencyTests
         {
             var random = new Random(seed + thread);
             var pinned = new Queue<CacheEntry>();
-            for (int i = 0; i < 50_000; i++)
+            for (int i = 0; i < 20_000; i++)
             {
                 var entry = Entry($"{thread}-{i % KeysPerThread}", random.Next(1, 200));
                 tier.Put(entry, pinned: true);
@@ -142,6 +142,10 @@ public sealed class MemoryTierConcurrencyTests
                 for (int n = 0; n < count; n++)
                 {
                     tier.Put(Entry($"{thread}-{n}", 0), pinned: false);
+                    if (thread == 1)
+                    {
+                        tier.Put(staying[n % staying.Length], pinned: n % 2 == 0);
+                    }
                 }
 
                 for (int n = 0; n < count; n++)
