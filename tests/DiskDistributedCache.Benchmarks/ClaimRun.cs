@@ -19,9 +19,10 @@ internal sealed class ClaimRun(ClaimsArguments arguments, string directory, Canc
 
     public string NewDirectory(string name) => Directory.CreateDirectory(Path.Combine(directory, name)).FullName;
 
-    /// <summary>Prints a comparison. Times are wall-clock microseconds per operation.</summary>
+    /// <summary>Prints a comparison. Times are microseconds per operation, over all callers together.</summary>
     public void Claim(string name, double ours, double other) =>
-        Result(string.Create(CultureInfo.InvariantCulture, $"claim {name} ratio={other / ours:0.00} ours={ours:0.000} other={other:0.000}"));
+        Result(string.Create(
+            CultureInfo.InvariantCulture, $"claim {name} ratio={other / ours:0.00} ours={ours:0.000} other={other:0.000}"));
 
     public void Result(string line)
     {

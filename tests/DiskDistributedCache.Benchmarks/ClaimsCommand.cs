@@ -49,7 +49,8 @@ internal static class ClaimsCommand
 
     private static async Task<int> MeasureAsync(ClaimRun run)
     {
-        run.Progress($"{RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}, {Environment.ProcessorCount} processors");
+        run.Progress(
+            $"{RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}, {Environment.ProcessorCount} processors");
         bool failed = false;
         foreach (var family in s_families.Where(family => family.Names.Any(run.Wants)))
         {

@@ -165,6 +165,22 @@ internal sealed class CountingFileSystem : FileSystemBase
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
             counting.Count(await base.ReadAsync(buffer, cancellationToken));
 
+        public override int EndRead(IAsyncResult asyncResult) => counting.Count(base.EndRead(asyncResult));
+
+        public override void CopyTo(Stream destination, int bufferSize)
+        {
+            long before = Position;
+            base.CopyTo(destination, bufferSize);
+            counting.Count(Position - before);
+        }
+
+        public override async Task CopyToAsync(Stream destination, int bufferSize, CancellationToken cancellationToken)
+        {
+            long before = Position;
+            await base.CopyToAsync(destination, bufferSize, cancellationToken);
+            counting.Count(Position - before);
+        }
+
         public override int ReadByte()
         {
             int value = base.ReadByte();

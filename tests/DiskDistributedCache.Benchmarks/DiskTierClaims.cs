@@ -88,20 +88,18 @@ internal sealed class DiskTierClaims : ClaimFamily
     private static async Task MeasureAsync(ClaimRun run, Sizing sizing, Setting setting, Workload workload, Contestant[] taking)
     {
         bool sets = setting.Operation == "set";
-        int most = sets ? (int)(run.Scale.MaxTurnBytes / workload.ValueBytes) : int.MaxValue;
         Turn[] turns =
         [
             .. taking.Select(contestant =>
             {
                 int callers = contestant.CallersFor(setting.Callers);
                 var walks = workload.WalksFor(callers);
-                return new Turn(contestant.Name, most, operations => FanOut.CallersAsync(callers, caller =>
+                return new Turn(contestant.Name, callers, stints => FanOut.CallersAsync(callers, caller => sets
+                    ? SetAsync(contestant, stints[caller], walks[caller])
+                    : GetAsync(contestant, stints[caller], walks[caller], workload)))
                 {
-                    int share = FanOut.Share(operations, caller, callers);
-                    return sets
-                        ? SetAsync(contestant, caller, walks[caller], share)
-                        : GetAsync(contestant, caller, walks[caller], share, workload);
-                }));
+                    MaxOperations = sets ? run.Scale.MaxTurnBytes / workload.ValueBytes : long.MaxValue,
+                };
             }),
         ];
 
@@ -112,13 +110,13 @@ internal sealed class DiskTierClaims : ClaimFamily
         }
     }
 
-    private static async Task GetAsync(Contestant contestant, int caller, EntryWalk walk, int operations, Workload workload)
+    private static async Task GetAsync(Contestant contestant, Stint stint, EntryWalk walk, Workload workload)
     {
-        int missed = 0;
-        for (int i = 0; i < operations; i++)
+        long missed = 0;
+        while (stint.GoesOn())
         {
             int entry = walk.Next();
-            var value = await contestant.GetAsync(caller, entry);
+            var value = await contestant.GetAsync(stint.Caller, entry);
             if (value.IsEmpty)
             {
                 missed++;
@@ -130,17 +128,17 @@ internal sealed class DiskTierClaims : ClaimFamily
         }
 
         // A cache may forget now and then; one that forgets often would be measured at something else.
-        if (missed > operations / 1000)
+        if (missed > stint.Operations / 1000)
         {
-            throw new InvalidOperationException($"{contestant.Name} missed {missed} of {operations} reads of what it holds.");
+            throw new InvalidOperationException($"{contestant.Name} missed {missed} of {stint.Operations} reads of what it holds.");
         }
     }
 
-    private static async Task SetAsync(Contestant contestant, int caller, EntryWalk walk, int operations)
+    private static async Task SetAsync(Contestant contestant, Stint stint, EntryWalk walk)
     {
-        for (int i = 0; i < operations; i++)
+        while (stint.GoesOn())
         {
-            await contestant.SetAsync(caller, walk.Next());
+            await contestant.SetAsync(stint.Caller, walk.Next());
         }
     }
 

@@ -39,13 +39,15 @@ internal sealed class MemoryTierClaims : ClaimFamily
     private static async Task MeasureAsync(ClaimRun run, string size, Workload workload, int[] threadCounts)
     {
         string directory = run.NewDirectory("memory-" + size);
-        await using (var ours = await OurCache.OpenAsync(new DiskDistributedCacheOptions { Directory = directory, MaxMemoryBytes = RoomBytes }))
+        var options = new DiskDistributedCacheOptions { Directory = directory, MaxMemoryBytes = RoomBytes };
+        await using (var ours = await OurCache.OpenAsync(options))
         {
             run.Progress($"filling both with {workload.Entries} entries of {size}");
             await FillAsync(ours, workload);
             if (run.Wants(AllocName(size)))
             {
-                run.Result(string.Create(CultureInfo.InvariantCulture, $"alloc {AllocName(size)} bytes={AllocatedBytes(ours, workload):0.##}"));
+                double bytes = AllocatedBytes(ours, workload);
+                run.Result(string.Create(CultureInfo.InvariantCulture, $"alloc {AllocName(size)} bytes={bytes:0.##}"));
             }
 
             if (threadCounts.Length > 0)
@@ -72,16 +74,16 @@ internal sealed class MemoryTierClaims : ClaimFamily
         var otherWalks = workload.WalksFor(threads);
         Turn[] turns =
         [
-            new("ours", int.MaxValue, operations => Task.FromResult(FanOut.Threads(
-                threads, thread => ReadOurs(ours, workload, ourWalks[thread], FanOut.Share(operations, thread, threads))))),
-            new("memorycache", int.MaxValue, operations => Task.FromResult(FanOut.Threads(
-                threads, thread => ReadOther(other, workload, otherWalks[thread], FanOut.Share(operations, thread, threads))))),
+            new("ours", threads, stints => FanOut.ThreadsAsync(
+                threads, thread => ReadOurs(ours, workload, ourWalks[thread], stints[thread]))),
+            new("memorycache", threads, stints => FanOut.ThreadsAsync(
+                threads, thread => ReadOther(other, workload, otherWalks[thread], stints[thread]))),
         ];
         double[] times = await new Comparison(run, name).RunAsync(turns);
         run.Claim(name, times[0], times[1]);
     }
 
-    private static async Task FillAsync(IDistributedCache cache, Workload workload) => await FanOut.CallersAsync(FillingCallers, async caller =>
+    private static Task FillAsync(IDistributedCache cache, Workload workload) => FanOut.CallersAsync(FillingCallers, async caller =>
     {
         for (int entry = caller; entry < workload.Entries; entry += FillingCallers)
         {
@@ -89,10 +91,10 @@ internal sealed class MemoryTierClaims : ClaimFamily
         }
     });
 
-    private static void ReadOurs(DiskCache cache, Workload workload, EntryWalk walk, int operations)
+    private static void ReadOurs(DiskCache cache, Workload workload, EntryWalk walk, Stint stint)
     {
         var writer = new ArrayBufferWriter<byte>(workload.ValueBytes);
-        for (int i = 0; i < operations; i++)
+        while (stint.GoesOn())
         {
             Read(cache, workload, walk.Next(), writer);
         }
@@ -105,9 +107,9 @@ internal sealed class MemoryTierClaims : ClaimFamily
         workload.Check(entry, writer.WrittenSpan);
     }
 
-    private static void ReadOther(MemoryDistributedCache cache, Workload workload, EntryWalk walk, int operations)
+    private static void ReadOther(MemoryDistributedCache cache, Workload workload, EntryWalk walk, Stint stint)
     {
-        for (int i = 0; i < operations; i++)
+        while (stint.GoesOn())
         {
             int entry = walk.Next();
             workload.Check(entry, cache.Get(workload.Key(entry)));
@@ -139,7 +141,7 @@ internal sealed class MemoryTierClaims : ClaimFamily
         if (status.DiskHits > status.MemoryHits / 1000)
         {
             throw new InvalidOperationException(
-                $"The memory tier has room for every entry and yet the disk tier answered {status.DiskHits} lookups beside its {status.MemoryHits}.");
+                $"The memory tier has room for every entry and yet answered {status.MemoryHits} lookups beside {status.DiskHits} of the disk tier.");
         }
     }
 

@@ -61,7 +61,8 @@ internal static class OurCache
         var status = cache.GetStatus();
         if (status.Mode != DiskCacheMode.Normal)
         {
-            throw new InvalidOperationException($"The store did not stay open: mode {status.Mode}, last fault: {status.LastFault ?? "none"}.");
+            throw new InvalidOperationException(
+                $"The store did not stay open: mode {status.Mode}, last fault: {status.LastFault ?? "none"}.");
         }
 
         if (status.DiskErrors > 0)

@@ -7,7 +7,7 @@ internal sealed record Scale
     {
         Rounds = 7,
         Turn = TimeSpan.FromMilliseconds(500),
-        MaxTurnBytes = 64L << 20,
+        MaxTurnBytes = 32L << 20,
         EntriesOf1KiB = 50_000,
         EntriesOf16KiB = 50_000,
         EntriesToReopen = 1_000_000,
@@ -16,7 +16,7 @@ internal sealed record Scale
     public static readonly Scale Quick = new()
     {
         Rounds = 3,
-        Turn = TimeSpan.FromMilliseconds(100),
+        Turn = TimeSpan.FromMilliseconds(200),
         MaxTurnBytes = 16L << 20,
         EntriesOf1KiB = 5_000,
         EntriesOf16KiB = 2_000,

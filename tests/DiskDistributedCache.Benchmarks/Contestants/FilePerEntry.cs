@@ -29,8 +29,9 @@ internal sealed class FilePerEntry : Contestant
     {
         try
         {
+            string path = PathOf(Workload.Key(entry));
             using var file = File.OpenHandle(
-                PathOf(Workload.Key(entry)), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, FileOptions.Asynchronous);
+                path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, FileOptions.Asynchronous);
             var buffer = _buffers[caller].AsMemory(0, checked((int)RandomAccess.GetLength(file)));
             return buffer[..await RandomAccess.ReadAsync(file, buffer, 0)];
         }
