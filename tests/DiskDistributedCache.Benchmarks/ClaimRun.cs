@@ -1,0 +1,38 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace DiskDistributedCache.Benchmarks;
+
+/// <summary>One run of the command: which claims are wanted, where files go, and where results and progress are printed.</summary>
+internal sealed class ClaimRun(ClaimsArguments arguments, string directory, CancellationToken stopped)
+{
+    private readonly TextWriter _results = Console.Out;
+    private readonly long _started = Stopwatch.GetTimestamp();
+
+    public Scale Scale => arguments.Scale;
+
+    /// <summary>Ends when the user asks for it; looked at between turns only.</summary>
+    public CancellationToken Stopped => stopped;
+
+    public bool Wants(string claim) =>
+        arguments.Only.Count == 0 || arguments.Only.Any(part => claim.Contains(part, StringComparison.Ordinal));
+
+    public string NewDirectory(string name) => Directory.CreateDirectory(Path.Combine(directory, name)).FullName;
+
+    /// <summary>Prints a comparison. Times are microseconds per operation, over all callers together.</summary>
+    public void Claim(string name, double ours, double other) =>
+        Result(string.Create(
+            CultureInfo.InvariantCulture, $"claim {name} ratio={other / ours:0.00} ours={ours:0.000} other={other:0.000}"));
+
+    public void Result(string line)
+    {
+        _results.WriteLine(line);
+        _results.Flush();
+    }
+
+    public void Progress(FormattableString text)
+    {
+        double seconds = Stopwatch.GetElapsedTime(_started).TotalSeconds;
+        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"[{seconds,6:0.0} s] ") + FormattableString.Invariant(text));
+    }
+}

@@ -1,0 +1,76 @@
+using System.Runtime.InteropServices;
+
+namespace DiskDistributedCache.Benchmarks;
+
+/// <summary>Runs the wanted claims one after the other and deletes what they made.</summary>
+internal static class ClaimsCommand
+{
+    private static readonly ClaimFamily[] s_families = [new DiskTierClaims(), new MemoryTierClaims(), new ReopenClaims()];
+
+    /// <returns>The exit code: 0, 1 when a claim could not be measured, 2 when no claim has a wanted name, 130 when stopped.</returns>
+    public static async Task<int> RunAsync(ClaimsArguments arguments)
+    {
+        string[] names = [.. s_families.SelectMany(family => family.Names)];
+        if (arguments.ListsNames)
+        {
+            Console.Out.WriteLine(string.Join('\n', names));
+            return 0;
+        }
+
+        string[] unknown = [.. arguments.Only.Where(part => !names.Any(name => name.Contains(part, StringComparison.Ordinal)))];
+        if (unknown.Length > 0)
+        {
+            Console.Error.WriteLine($"No claim has '{string.Join("', '", unknown)}' in its name. --list prints the names.");
+            return 2;
+        }
+
+        using var stop = new CancellationTokenSource();
+        ConsoleCancelEventHandler stopOnce = (_, pressed) =>
+        {
+            // A second Ctrl-C ends the process at once and leaves the files.
+            pressed.Cancel = !stop.IsCancellationRequested;
+            stop.Cancel();
+        };
+        Console.CancelKeyPress += stopOnce;
+        string directory = Path.Combine(arguments.Directory, "ddc-claims-" + Path.GetRandomFileName());
+        try
+        {
+            return await MeasureAsync(new ClaimRun(arguments, directory, stop.Token));
+        }
+        finally
+        {
+            Console.CancelKeyPress -= stopOnce;
+            if (Directory.Exists(directory))
+            {
+                Directory.Delete(directory, recursive: true);
+            }
+        }
+    }
+
+    private static async Task<int> MeasureAsync(ClaimRun run)
+    {
+        run.Progress(
+            $"{RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}, {Environment.ProcessorCount} processors");
+        bool failed = false;
+        foreach (var family in s_families.Where(family => family.Names.Any(run.Wants)))
+        {
+            try
+            {
+                await family.RunAsync(run);
+            }
+            catch (OperationCanceledException) when (run.Stopped.IsCancellationRequested)
+            {
+                run.Progress($"stopped");
+                return 130;
+            }
+            catch (Exception problem)
+            {
+                // The other families may still be measured; the exit code tells that something is missing.
+                run.Progress($"{family.GetType().Name} failed: {problem}");
+                failed = true;
+            }
+        }
+
+        return failed ? 1 : 0;
+    }
+}

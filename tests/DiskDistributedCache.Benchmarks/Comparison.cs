@@ -1,0 +1,61 @@
+namespace DiskDistributedCache.Benchmarks;
+
+/// <summary>What one contestant does in a turn: all of its callers work until their stints are over.</summary>
+internal sealed record Turn(string Name, int Callers, Func<Stint[], Task> RunAsync)
+{
+    public long MaxOperations { get; init; } = long.MaxValue;
+}
+
+/// <summary>
+/// Times contestants side by side in one process. Each takes one turn in every round, and every other round goes through
+/// them backwards, so that drift of the machine and what a neighbour leaves behind (dirty pages, garbage) fall on all alike.
+/// The first round warms up and does not count. The result is the median of the others.
+/// </summary>
+internal sealed class Comparison(ClaimRun run, string name)
+{
+    /// <returns>For each turn, in order, the median of its microseconds per operation, over all callers together.</returns>
+    public async Task<double[]> RunAsync(IReadOnlyList<Turn> turns)
+    {
+        double[][] times = [.. turns.Select(_ => new double[run.Scale.Rounds])];
+        for (int round = -1; round < run.Scale.Rounds; round++)
+        {
+            for (int place = 0; place < turns.Count; place++)
+            {
+                int i = round % 2 == 0 ? place : turns.Count - 1 - place;
+                double time = await TimeAsync(turns[i]);
+                if (round >= 0)
+                {
+                    times[i][round] = time;
+                }
+            }
+
+            run.Progress($"{name} round {round + 1} of {run.Scale.Rounds}");
+        }
+
+        for (int i = 0; i < turns.Count; i++)
+        {
+            Array.Sort(times[i]);
+            run.Progress($"{name} {turns[i].Name}: {Median(times[i]):0.000} us ({times[i][0]:0.000} to {times[i][^1]:0.000})");
+        }
+
+        return [.. times.Select(Median)];
+    }
+
+    public static double Median(double[] sorted)
+    {
+        int middle = sorted.Length / 2;
+        return sorted.Length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+    }
+
+    private async Task<double> TimeAsync(Turn turn)
+    {
+        run.Stopped.ThrowIfCancellationRequested();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        Writeback.Finish();
+        var limit = new TurnLimit(run.Scale.Turn, turn.MaxOperations);
+        Stint[] stints = [.. Enumerable.Range(0, turn.Callers).Select(caller => new Stint(caller, limit))];
+        await turn.RunAsync(stints);
+        return 1 / stints.Sum(stint => stint.OperationsPerMicrosecond);
+    }
+}

@@ -1,0 +1,175 @@
+using DiskDistributedCache.Benchmarks.Contestants;
+
+namespace DiskDistributedCache.Benchmarks;
+
+/// <summary>
+/// Gets and sets of the disk tier beside other ways to keep values on a disk. All stores of one value size hold the same
+/// entries; gets come first, then every set overwrites an entry that is there.
+/// </summary>
+internal sealed class DiskTierClaims : ClaimFamily
+{
+    private const int CheckedEntriesStep = 97;
+
+    private static readonly Sizing[] s_sizings =
+    [
+        new("1k", 1024, scale => scale.EntriesOf1KiB),
+        new("16k", 16 * 1024, scale => scale.EntriesOf16KiB),
+    ];
+
+    private static readonly Setting[] s_settings =
+    [
+        new("get", "1t", 1, ["neosmart", "file", "raw"]),
+        new("get", "2t", 2, ["neosmart", "file", "raw"]),
+        new("set", "1t", 1, ["neosmart", "file", "raw"]),
+        new("set", "2t", 2, ["neosmart", "file", "raw"]),
+        new("set", "64c", 64, ["neosmart", "file", "raw-batch"]),
+    ];
+
+    public override IEnumerable<string> Names =>
+        from sizing in s_sizings from setting in s_settings from rival in setting.Rivals select NameOf(sizing, setting, rival);
+
+    public override async Task RunAsync(ClaimRun run)
+    {
+        foreach (var sizing in s_sizings)
+        {
+            Setting[] wanted =
+            [
+                .. from setting in s_settings
+                   let rivals = setting.Rivals.Where(rival => run.Wants(NameOf(sizing, setting, rival))).ToArray()
+                   where rivals.Length > 0
+                   select setting with { Rivals = rivals },
+            ];
+            if (wanted.Length > 0)
+            {
+                await MeasureAsync(run, sizing, wanted);
+            }
+        }
+    }
+
+    private static async Task MeasureAsync(ClaimRun run, Sizing sizing, Setting[] settings)
+    {
+        string directory = run.NewDirectory("disk-" + sizing.Name);
+        var workload = new Workload(sizing.Entries(run.Scale), sizing.ValueBytes);
+        var contestants = new List<Contestant>();
+        try
+        {
+            foreach (string name in settings.SelectMany(setting => setting.Rivals).Distinct().Prepend("ours"))
+            {
+                var contestant = await OpenAsync(name, workload, Directory.CreateDirectory(Path.Combine(directory, name)).FullName);
+                contestants.Add(contestant);
+                run.Progress($"filling {name} with {workload.Entries} entries of {sizing.Name}");
+                await contestant.FillAsync();
+                await CheckAsync(contestant, workload);
+            }
+
+            foreach (var setting in settings)
+            {
+                Contestant[] taking = [.. contestants.Where(one => one.Name == "ours" || setting.Rivals.Contains(one.Name))];
+                await MeasureAsync(run, sizing, setting, workload, taking);
+            }
+
+            foreach (var contestant in contestants)
+            {
+                await CheckAsync(contestant, workload);
+                contestant.CheckAfterwards(run);
+            }
+        }
+        finally
+        {
+            foreach (var contestant in contestants)
+            {
+                await contestant.DisposeAsync();
+            }
+
+            Directory.Delete(directory, recursive: true);
+        }
+    }
+
+    private static async Task MeasureAsync(ClaimRun run, Sizing sizing, Setting setting, Workload workload, Contestant[] taking)
+    {
+        bool sets = setting.Operation == "set";
+        Turn[] turns =
+        [
+            .. taking.Select(contestant =>
+            {
+                int callers = contestant.CallersFor(setting.Callers);
+                var walks = workload.WalksFor(callers);
+                return new Turn(contestant.Name, callers, stints => FanOut.CallersAsync(callers, caller => sets
+                    ? SetAsync(contestant, stints[caller], walks[caller])
+                    : GetAsync(contestant, stints[caller], walks[caller], workload)))
+                {
+                    MaxOperations = sets ? run.Scale.MaxTurnBytes / workload.ValueBytes : long.MaxValue,
+                };
+            }),
+        ];
+
+        double[] times = await new Comparison(run, $"disk-{setting.Operation}-{sizing.Name}-{setting.Name}").RunAsync(turns);
+        for (int i = 1; i < taking.Length; i++)
+        {
+            run.Claim(NameOf(sizing, setting, taking[i].Name), times[0], times[i]);
+        }
+    }
+
+    private static async Task GetAsync(Contestant contestant, Stint stint, EntryWalk walk, Workload workload)
+    {
+        long missed = 0;
+        while (stint.GoesOn())
+        {
+            int entry = walk.Next();
+            var value = await contestant.GetAsync(stint.Caller, entry);
+            if (value.IsEmpty)
+            {
+                missed++;
+            }
+            else
+            {
+                workload.Check(entry, value.Span);
+            }
+        }
+
+        // A cache may forget now and then; one that forgets often would be measured at something else.
+        if (missed > stint.Operations / 1000)
+        {
+            throw new InvalidOperationException($"{contestant.Name} missed {missed} of {stint.Operations} reads of what it holds.");
+        }
+    }
+
+    private static async Task SetAsync(Contestant contestant, Stint stint, EntryWalk walk)
+    {
+        while (stint.GoesOn())
+        {
+            await contestant.SetAsync(stint.Caller, walk.Next());
+        }
+    }
+
+    private static async Task CheckAsync(Contestant contestant, Workload workload)
+    {
+        for (int entry = 0; entry < workload.Entries; entry += CheckedEntriesStep)
+        {
+            var value = await contestant.GetAsync(0, entry);
+            if (value.IsEmpty)
+            {
+                throw new InvalidOperationException($"{contestant.Name} has lost '{workload.Key(entry)}'.");
+            }
+
+            workload.Check(entry, value.Span);
+        }
+    }
+
+    private static async Task<Contestant> OpenAsync(string name, Workload workload, string directory) => name switch
+    {
+        "ours" => await OurDiskTier.OpenAsync(workload, directory),
+        "neosmart" => new NeoSmartSqlite(workload, directory),
+        "file" => new FilePerEntry(workload, directory),
+        "raw" => new RawFile(workload, directory, batch: 1),
+        "raw-batch" => new RawFile(workload, directory, batch: 64),
+        _ => throw new ArgumentOutOfRangeException(nameof(name), name, "No contestant has this name."),
+    };
+
+    private static string NameOf(Sizing sizing, Setting setting, string rival) =>
+        $"disk-{setting.Operation}-{sizing.Name}-{setting.Name}-vs-{rival}";
+
+    private sealed record Sizing(string Name, int ValueBytes, Func<Scale, int> Entries);
+
+    private sealed record Setting(string Operation, string Name, int Callers, string[] Rivals);
+}

@@ -1,0 +1,151 @@
+using System.Buffers;
+using System.Globalization;
+using Microsoft.Extensions.Caching.Distributed;
+using Microsoft.Extensions.Caching.Memory;
+using Microsoft.Extensions.Options;
+
+namespace DiskDistributedCache.Benchmarks;
+
+/// <summary>Synchronous reads from the memory tier beside <see cref="MemoryDistributedCache"/>, both holding every entry.</summary>
+internal sealed class MemoryTierClaims : ClaimFamily
+{
+    private const long RoomBytes = 4L << 30;
+    private const int FillingCallers = 16;
+    private const int CountedOperations = 10_000;
+
+    private static readonly DistributedCacheEntryOptions s_noExpiry = new();
+    private static readonly int[] s_threads = [1, 2];
+    private static readonly (string Name, int ValueBytes, Func<Scale, int> Entries)[] s_sizings =
+    [
+        ("1k", 1024, scale => scale.EntriesOf1KiB),
+        ("16k", 16 * 1024, scale => scale.EntriesOf16KiB),
+    ];
+
+    public override IEnumerable<string> Names =>
+        s_sizings.SelectMany(sizing => s_threads.Select(threads => NameOf(sizing.Name, threads)).Append(AllocName(sizing.Name)));
+
+    public override async Task RunAsync(ClaimRun run)
+    {
+        foreach (var (name, valueBytes, entries) in s_sizings)
+        {
+            int[] threads = [.. s_threads.Where(threads => run.Wants(NameOf(name, threads)))];
+            if (threads.Length > 0 || run.Wants(AllocName(name)))
+            {
+                await MeasureAsync(run, name, new Workload(entries(run.Scale), valueBytes), threads);
+            }
+        }
+    }
+
+    private static async Task MeasureAsync(ClaimRun run, string size, Workload workload, int[] threadCounts)
+    {
+        string directory = run.NewDirectory("memory-" + size);
+        var options = new DiskDistributedCacheOptions { Directory = directory, MaxMemoryBytes = RoomBytes };
+        await using (var ours = await OurCache.OpenAsync(options))
+        {
+            run.Progress($"filling both with {workload.Entries} entries of {size}");
+            await FillAsync(ours, workload);
+            if (run.Wants(AllocName(size)))
+            {
+                double bytes = AllocatedBytes(ours, workload);
+                run.Result(string.Create(CultureInfo.InvariantCulture, $"alloc {AllocName(size)} bytes={bytes:0.##}"));
+            }
+
+            if (threadCounts.Length > 0)
+            {
+                var other = new MemoryDistributedCache(Options.Create(new MemoryDistributedCacheOptions { SizeLimit = RoomBytes }));
+                await FillAsync(other, workload);
+                foreach (int threads in threadCounts)
+                {
+                    await CompareAsync(run, NameOf(size, threads), workload, threads, ours, other);
+                }
+            }
+
+            OurCache.CheckIsNormal(ours, run);
+            CheckIsMemory(ours);
+        }
+
+        Directory.Delete(directory, recursive: true);
+    }
+
+    private static async Task CompareAsync(
+        ClaimRun run, string name, Workload workload, int threads, DiskCache ours, MemoryDistributedCache other)
+    {
+        var ourWalks = workload.WalksFor(threads);
+        var otherWalks = workload.WalksFor(threads);
+        Turn[] turns =
+        [
+            new("ours", threads, stints => FanOut.ThreadsAsync(
+                threads, thread => ReadOurs(ours, workload, ourWalks[thread], stints[thread]))),
+            new("memorycache", threads, stints => FanOut.ThreadsAsync(
+                threads, thread => ReadOther(other, workload, otherWalks[thread], stints[thread]))),
+        ];
+        double[] times = await new Comparison(run, name).RunAsync(turns);
+        run.Claim(name, times[0], times[1]);
+    }
+
+    private static Task FillAsync(IDistributedCache cache, Workload workload) => FanOut.CallersAsync(FillingCallers, async caller =>
+    {
+        for (int entry = caller; entry < workload.Entries; entry += FillingCallers)
+        {
+            await cache.SetAsync(workload.Key(entry), workload.Value(entry), s_noExpiry);
+        }
+    });
+
+    private static void ReadOurs(DiskCache cache, Workload workload, EntryWalk walk, Stint stint)
+    {
+        var writer = new ArrayBufferWriter<byte>(workload.ValueBytes);
+        while (stint.GoesOn())
+        {
+            Read(cache, workload, walk.Next(), writer);
+        }
+    }
+
+    private static void Read(DiskCache cache, Workload workload, int entry, ArrayBufferWriter<byte> writer)
+    {
+        writer.ResetWrittenCount();
+        cache.TryGet(workload.Key(entry), writer);
+        workload.Check(entry, writer.WrittenSpan);
+    }
+
+    private static void ReadOther(MemoryDistributedCache cache, Workload workload, EntryWalk walk, Stint stint)
+    {
+        while (stint.GoesOn())
+        {
+            int entry = walk.Next();
+            workload.Check(entry, cache.Get(workload.Key(entry)));
+        }
+    }
+
+    /// <summary>Managed bytes that a hit allocates on the caller's thread, into a buffer that is there already.</summary>
+    private static double AllocatedBytes(DiskCache cache, Workload workload)
+    {
+        var writer = new ArrayBufferWriter<byte>(workload.ValueBytes);
+        var walk = workload.WalksFor(1)[0];
+        ReadCounted(CountedOperations);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        ReadCounted(CountedOperations);
+        return (GC.GetAllocatedBytesForCurrentThread() - before) / (double)CountedOperations;
+
+        void ReadCounted(int operations)
+        {
+            for (int i = 0; i < operations; i++)
+            {
+                Read(cache, workload, walk.Next(), writer);
+            }
+        }
+    }
+
+    private static void CheckIsMemory(DiskCache cache)
+    {
+        var status = cache.GetStatus();
+        if (status.DiskHits > status.MemoryHits / 1000)
+        {
+            throw new InvalidOperationException(
+                $"The memory tier has room for every entry and yet answered {status.MemoryHits} lookups beside {status.DiskHits} of the disk tier.");
+        }
+    }
+
+    private static string NameOf(string size, int threads) => $"mem-get-{size}-{threads}t-vs-memorycache";
+
+    private static string AllocName(string size) => $"mem-get-{size}";
+}

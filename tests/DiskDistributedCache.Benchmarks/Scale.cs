@@ -1,0 +1,38 @@
+namespace DiskDistributedCache.Benchmarks;
+
+/// <summary>How much is measured. A turn is the share of one contestant in one round.</summary>
+internal sealed record Scale
+{
+    public static readonly Scale Full = new()
+    {
+        Rounds = 7,
+        Turn = TimeSpan.FromMilliseconds(500),
+        MaxTurnBytes = 32L << 20,
+        EntriesOf1KiB = 50_000,
+        EntriesOf16KiB = 50_000,
+        EntriesToReopen = 1_000_000,
+    };
+
+    public static readonly Scale Quick = new()
+    {
+        Rounds = 3,
+        Turn = TimeSpan.FromMilliseconds(200),
+        MaxTurnBytes = 16L << 20,
+        EntriesOf1KiB = 5_000,
+        EntriesOf16KiB = 2_000,
+        EntriesToReopen = 100_000,
+    };
+
+    public required int Rounds { get; init; }
+
+    public required TimeSpan Turn { get; init; }
+
+    /// <summary>The most that one contestant writes in a turn, so that the fast ones do not fill the disk.</summary>
+    public required long MaxTurnBytes { get; init; }
+
+    public required int EntriesOf1KiB { get; init; }
+
+    public required int EntriesOf16KiB { get; init; }
+
+    public required int EntriesToReopen { get; init; }
+}

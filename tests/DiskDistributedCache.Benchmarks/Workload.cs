@@ -1,0 +1,75 @@
+using System.Globalization;
+
+namespace DiskDistributedCache.Benchmarks;
+
+/// <summary>
+/// The keys and values that every contestant of a comparison gets: entry <c>n</c> has the key <c>user:00000n:profile</c> and one
+/// of 256 values of pseudo-random bytes. Everything comes from a fixed seed, so that two runs do the same work.
+/// </summary>
+internal sealed class Workload
+{
+    private const int Seed = 20_260_101;
+    private const int DistinctValues = 256;
+    private const int ComparedBytes = 8;
+
+    private readonly string[] _keys;
+    private readonly byte[][] _values = new byte[DistinctValues][];
+    private readonly int[] _order;
+
+    public Workload(int entries, int valueBytes)
+    {
+        ValueBytes = valueBytes;
+        _keys = [.. Enumerable.Range(0, entries).Select(KeyOf)];
+        var random = new Random(Seed);
+        for (int i = 0; i < DistinctValues; i++)
+        {
+            random.NextBytes(_values[i] = new byte[valueBytes]);
+        }
+
+        _order = [.. Enumerable.Range(0, entries)];
+        random.Shuffle(_order);
+    }
+
+    public int Entries => _keys.Length;
+
+    public int ValueBytes { get; }
+
+    public static string KeyOf(int entry) => string.Create(CultureInfo.InvariantCulture, $"user:{entry:D6}:profile");
+
+    public string Key(int entry) => _keys[entry];
+
+    public byte[] Value(int entry) => _values[entry % DistinctValues];
+
+    /// <summary>Fails when <paramref name="value"/> has not the length, the first and the last bytes of the entry's value.</summary>
+    /// <exception cref="InvalidDataException">It is another value.</exception>
+    public void Check(int entry, ReadOnlySpan<byte> value)
+    {
+        ReadOnlySpan<byte> expected = Value(entry);
+        if (value.Length != expected.Length
+            || !value[..ComparedBytes].SequenceEqual(expected[..ComparedBytes])
+            || !value[^ComparedBytes..].SequenceEqual(expected[^ComparedBytes..]))
+        {
+            throw new InvalidDataException($"A read of '{Key(entry)}' returned something else than what was stored.");
+        }
+    }
+
+    /// <summary>A walk for each caller, in one shuffled order, no two callers on the same entry.</summary>
+    public EntryWalk[] WalksFor(int callers) =>
+        [.. Enumerable.Range(0, callers).Select(caller => new EntryWalk(
+            _order,
+            (int)((long)_order.Length * caller / callers),
+            (int)((long)_order.Length * (caller + 1) / callers)))];
+}
+
+/// <summary>Goes through one caller's part of the shuffled entries, round and round. One thread at a time.</summary>
+internal sealed class EntryWalk(int[] order, int first, int end)
+{
+    private int _walked;
+
+    public int Next()
+    {
+        int entry = order[first + _walked];
+        _walked = first + _walked + 1 == end ? 0 : _walked + 1;
+        return entry;
+    }
+}
