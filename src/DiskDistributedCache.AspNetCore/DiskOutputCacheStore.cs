@@ -55,7 +55,7 @@ internal sealed class DiskOutputCacheStore(DiskCache cache) : IOutputCacheBuffer
     {
         ArgumentNullException.ThrowIfNull(key);
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(validFor, TimeSpan.Zero);
-        string[] ownTags = EntryArguments.Copy(tags.Span);
+        string[] ownTags = EntryArguments.CopyTags(tags.ToArray());
         cancellationToken.ThrowIfCancellationRequested();
         var expiry = Expiry.None with { AbsoluteTicks = Expiry.Add(cache.Clock.NowTicks, validFor.Ticks) };
         await cache.StoreAsync(KeySpace.Output, key, value, ownTags, expiry).ConfigureAwait(false);

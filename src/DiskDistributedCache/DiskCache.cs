@@ -35,12 +35,8 @@ namespace DiskDistributedCache;
 /// <see cref="DiskDistributedCacheOptions.IoTimeout"/>.
 /// </para>
 /// </remarks>
-public sealed class DiskCache : IBufferDistributedCache, IDisposable, IAsyncDisposable
+public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IAsyncDisposable
 {
-    // Up to this size a value is written to the caller's writer in one piece: the writer grows once instead of doubling
-    // its way up. Larger values take what the writer has to offer, piece by piece.
-    private const int OnePieceBytes = 1 << 20;
-
     private readonly TieredCache _tiers;
     private readonly TimeSpan _ioTimeout;
 
@@ -104,11 +100,21 @@ public sealed class DiskCache : IBufferDistributedCache, IDisposable, IAsyncDisp
 
     /// <inheritdoc cref="TryGet(string, IBufferWriter{byte})"/>
     /// <exception cref="OperationCanceledException">The token was cancelled before the call.</exception>
-    public async ValueTask<bool> TryGetAsync(string key, IBufferWriter<byte> destination, CancellationToken token = default)
+    public ValueTask<bool> TryGetAsync(string key, IBufferWriter<byte> destination, CancellationToken token = default)
     {
-        ArgumentNullException.ThrowIfNull(key);
-        ArgumentNullException.ThrowIfNull(destination);
-        return Write(await FindAsync(KeySpace.Data, key, token).ConfigureAwait(false), destination);
+        if (destination is null || !TryFindNow(KeySpace.Data, key, token, out var entry))
+        {
+            return FindAndWriteAsync(key, destination, token);
+        }
+
+        try
+        {
+            return new ValueTask<bool>(Write(entry, destination));
+        }
+        catch (Exception exception)
+        {
+            return ValueTask.FromException<bool>(exception);
+        }
     }
 
     /// <summary>Stores a value in place of what the key had: value, expiry and tags.</summary>
@@ -133,7 +139,7 @@ public sealed class DiskCache : IBufferDistributedCache, IDisposable, IAsyncDisp
         ObjectDisposedException.ThrowIf(_closed, this);
         var expiry = EntryArguments.ExpiryOf(options, _tiers.Clock);
         AwaitStart();
-        Store(new CacheKey(KeySpace.Data, key), EntryArguments.Copy(value), [], expiry).Wait();
+        Store(new CacheKey(KeySpace.Data, key), EntryArguments.CopyValue(value), [], expiry).Wait();
     }
 
     /// <inheritdoc cref="Set(string, byte[], DistributedCacheEntryOptions)"/>
@@ -183,7 +189,7 @@ public sealed class DiskCache : IBufferDistributedCache, IDisposable, IAsyncDisp
     {
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(options);
-        var ownTags = EntryArguments.Copy(tags);
+        var ownTags = EntryArguments.CopyTags(tags);
         token.ThrowIfCancellationRequested();
         ObjectDisposedException.ThrowIf(_closed, this);
         var expiry = EntryArguments.ExpiryOf(options, _tiers.Clock);
@@ -205,7 +211,8 @@ public sealed class DiskCache : IBufferDistributedCache, IDisposable, IAsyncDisp
     public async Task RefreshAsync(string key, CancellationToken token = default)
     {
         ArgumentNullException.ThrowIfNull(key);
-        await LookAsync(KeySpace.Data, key, token).ConfigureAwait(false);
+        await EnterAsync(token).ConfigureAwait(false);
+        await _tiers.GetAsync(new CacheKey(KeySpace.Data, key)).ConfigureAwait(false);
     }
 
     /// <summary>Removes a key. Does nothing where there is no entry.</summary>
@@ -276,104 +283,5 @@ public sealed class DiskCache : IBufferDistributedCache, IDisposable, IAsyncDisp
         {
             await _tiers.DisposeAsync().ConfigureAwait(false);
         }
-    }
-
-    /// <summary>Begins to open the store. The task completes when it is open, or has turned out not to open.</summary>
-    internal Task StartAsync() => _tiers.StartAsync();
-
-    /// <summary>Writes and syncs what is under way without closing.</summary>
-    internal Task DrainAsync() => _tiers.DrainAsync();
-
-    internal CacheClock Clock => _tiers.Clock;
-
-    /// <summary>Looks an entry up. Its arrays are shared: they must not be written to.</summary>
-    internal async ValueTask<CacheEntry?> FindAsync(KeySpace space, string key, CancellationToken token)
-    {
-        ArgumentNullException.ThrowIfNull(key);
-        return Observe(await LookAsync(space, key, token).ConfigureAwait(false));
-    }
-
-    /// <summary>Stores an entry whose arguments were checked. The value is copied before the call returns, the tags are kept.</summary>
-    internal async ValueTask StoreAsync(KeySpace space, string key, ReadOnlySequence<byte> value, string[] tags, Expiry expiry)
-    {
-        ObjectDisposedException.ThrowIf(_closed, this);
-        var ownValue = EntryArguments.Copy(value);
-        await AwaitStartAsync().ConfigureAwait(false);
-        await Store(new CacheKey(space, key), ownValue, tags, expiry).AsValueTask().ConfigureAwait(false);
-    }
-
-    private CacheEntry? Find(string key)
-    {
-        ArgumentNullException.ThrowIfNull(key);
-        ObjectDisposedException.ThrowIf(_closed, this);
-        AwaitStart();
-        return Observe(_tiers.Get(new CacheKey(KeySpace.Data, key)));
-    }
-
-    private async ValueTask<Lookup> LookAsync(KeySpace space, string key, CancellationToken token)
-    {
-        await EnterAsync(token).ConfigureAwait(false);
-        var cacheKey = new CacheKey(space, key);
-        return _tiers.TryGetNow(cacheKey, out var lookup) ? lookup : await _tiers.GetAsync(cacheKey).ConfigureAwait(false);
-    }
-
-    /// <summary>A value that no array can hold is larger than any limit: its key is removed, as for every oversized value.</summary>
-    private Acknowledgement Store(CacheKey key, byte[]? value, string[] tags, Expiry expiry) => value is null
-        ? _tiers.Remove(key)
-        : _tiers.Set(new CacheEntry(key, value, tags, expiry, expiry.DeadlineFrom(_tiers.Clock.NowTicks)));
-
-    private ValueTask EnterAsync(CancellationToken token)
-    {
-        token.ThrowIfCancellationRequested();
-        ObjectDisposedException.ThrowIf(_closed, this);
-        return AwaitStartAsync();
-    }
-
-    private void AwaitStart()
-    {
-        if (!_startAwaited)
-        {
-            // WaitAny and not Wait: what became of the opening is in the status, not in an exception.
-            Task.WaitAny([_tiers.StartAsync()], _ioTimeout);
-            _startAwaited = true;
-        }
-    }
-
-    private ValueTask AwaitStartAsync() => _startAwaited ? ValueTask.CompletedTask : WaitAsync();
-
-    private async ValueTask WaitAsync()
-    {
-        await _tiers.StartAsync().WaitAsync(_ioTimeout).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _startAwaited = true;
-    }
-
-    /// <summary>Unknown is a miss here: the entry may be there, but the disk could not be asked in time.</summary>
-    private static CacheEntry? Observe(in Lookup lookup)
-    {
-        DiskCacheLookup.Record(lookup.Outcome == LookupOutcome.Hit ? lookup.Tier : null);
-        return lookup.Entry;
-    }
-
-    private static byte[]? Copy(CacheEntry? entry) => entry?.Value.AsSpan().ToArray();
-
-    private static bool Write(CacheEntry? entry, IBufferWriter<byte> destination)
-    {
-        if (entry is null)
-        {
-            return false;
-        }
-
-        int length = entry.Value.Length;
-        if (length > OnePieceBytes)
-        {
-            destination.Write(entry.Value);
-        }
-        else if (length > 0)
-        {
-            entry.Value.CopyTo(destination.GetSpan(length));
-            destination.Advance(length);
-        }
-
-        return true;
     }
 }

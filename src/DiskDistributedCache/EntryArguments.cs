@@ -12,19 +12,15 @@ namespace DiskDistributedCache;
 internal static class EntryArguments
 {
     /// <summary>Copies a value; <see langword="null"/> where no array is long enough for it.</summary>
-    public static byte[]? Copy(in ReadOnlySequence<byte> value) => value.Length > Array.MaxLength ? null : value.ToArray();
+    public static byte[]? CopyValue(in ReadOnlySequence<byte> value) => value.Length > Array.MaxLength ? null : value.ToArray();
 
     /// <summary>Copies tags and drops repeated ones.</summary>
     /// <exception cref="ArgumentException">A tag is <see langword="null"/>.</exception>
-    public static string[] Copy(IEnumerable<string>? tags)
+    public static string[] CopyTags(IEnumerable<string>? tags)
     {
         string[] copy = tags is null ? [] : [.. tags.Distinct(StringComparer.Ordinal)];
         return copy.Contains(null) ? throw new ArgumentException("A tag must not be null.", nameof(tags)) : copy;
     }
-
-    /// <summary>Copies tags and drops repeated ones.</summary>
-    /// <exception cref="ArgumentException">A tag is <see langword="null"/>.</exception>
-    public static string[] Copy(ReadOnlySpan<string> tags) => tags.IsEmpty ? [] : Copy(tags.ToArray());
 
     /// <summary>The rule that entry options ask for: the earlier of both absolute limits, and the sliding window.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The absolute expiration is not in the future.</exception>

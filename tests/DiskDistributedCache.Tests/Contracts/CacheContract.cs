@@ -1,7 +1,6 @@
 using System.Buffers;
 using DiskDistributedCache.Tests.Infrastructure;
 using Microsoft.Extensions.Caching.Distributed;
-using Microsoft.Extensions.Time.Testing;
 
 namespace DiskDistributedCache.Tests.Contracts;
 
@@ -27,7 +26,7 @@ public abstract class CacheContract<TEnvironment> : IAsyncLifetime
 
     protected DiskCache Cache => Environment.Cache;
 
-    protected FakeTimeProvider Time => Environment.Time;
+    protected TestClock Time => Environment.Time;
 
     protected static CancellationToken Token => TestContext.Current.CancellationToken;
 

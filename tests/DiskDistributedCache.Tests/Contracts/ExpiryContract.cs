@@ -223,7 +223,23 @@ public abstract class ExpiryContract<TEnvironment> : CacheContract<TEnvironment>
         Time.Advance(s_minute);
         Assert.Null(Cache.Get("key"));
 
-        Time.AdjustTime(Time.GetUtcNow() - (s_minute / 2));
+        Time.WallClockError = -s_minute / 2;
+        Assert.Null(await ReadAsync("key"));
+        await BetweenWriteAndReadAsync();
+        Assert.Null(await ReadAsync("key"));
+    }
+
+    [Fact]
+    public async Task A_limit_that_the_wall_clock_has_yet_to_reach_is_no_mistake_after_the_clock_was_set_back()
+    {
+        Cache.Set("key", [1], Forever);
+        Time.Advance(s_minute);
+        Assert.Equal([1], Cache.Get("key"));
+        Time.WallClockError = -s_minute;
+
+        var soon = new DistributedCacheEntryOptions { AbsoluteExpiration = Time.GetUtcNow() + (s_minute / 2) };
+        Cache.Set("key", [2], soon);
+
         Assert.Null(await ReadAsync("key"));
         await BetweenWriteAndReadAsync();
         Assert.Null(await ReadAsync("key"));

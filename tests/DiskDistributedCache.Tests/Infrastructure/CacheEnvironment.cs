@@ -1,6 +1,5 @@
 using System.IO.Abstractions;
 using System.IO.Abstractions.TestingHelpers;
-using Microsoft.Extensions.Time.Testing;
 
 namespace DiskDistributedCache.Tests.Infrastructure;
 
@@ -12,7 +11,7 @@ public abstract class CacheEnvironment : IAsyncDisposable
 {
     private DiskCache? _cache;
 
-    public FakeTimeProvider Time { get; } = new(new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero));
+    public TestClock Time { get; } = new();
 
     public DiskDistributedCacheOptions Options { get; } = new()
     {

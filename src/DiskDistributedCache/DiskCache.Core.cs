@@ -1,0 +1,132 @@
+using System.Buffers;
+using DiskDistributedCache.Entries;
+using DiskDistributedCache.Tiers;
+
+namespace DiskDistributedCache;
+
+// What the public members and the output-cache store in the other assembly are made of.
+public sealed partial class DiskCache
+{
+    // Up to this size a value is written to the caller's writer in one piece: the writer grows once instead of doubling
+    // its way up. Larger values take what the writer has to offer, piece by piece.
+    private const int OnePieceBytes = 1 << 20;
+
+    /// <summary>Begins to open the store. The task completes when it is open, or has turned out not to open.</summary>
+    internal Task StartAsync() => _tiers.StartAsync();
+
+    /// <summary>Writes and syncs what is under way without closing.</summary>
+    internal Task DrainAsync() => _tiers.DrainAsync();
+
+    internal CacheClock Clock => _tiers.Clock;
+
+    /// <summary>Looks an entry up. Its arrays are shared: they must not be written to.</summary>
+    internal ValueTask<CacheEntry?> FindAsync(KeySpace space, string key, CancellationToken token) =>
+        TryFindNow(space, key, token, out var entry)
+            ? new ValueTask<CacheEntry?>(entry)
+            : FindSlowlyAsync(space, key, token);
+
+    /// <summary>Stores an entry whose arguments were checked. The value is copied before the call returns, the tags are kept.</summary>
+    internal async ValueTask StoreAsync(KeySpace space, string key, ReadOnlySequence<byte> value, string[] tags, Expiry expiry)
+    {
+        ObjectDisposedException.ThrowIf(_closed, this);
+        var ownValue = EntryArguments.CopyValue(value);
+        await AwaitStartAsync().ConfigureAwait(false);
+        await Store(new CacheKey(space, key), ownValue, tags, expiry).AsValueTask().ConfigureAwait(false);
+    }
+
+    private CacheEntry? Find(string key)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ObjectDisposedException.ThrowIf(_closed, this);
+        AwaitStart();
+        return Observe(_tiers.Get(new CacheKey(KeySpace.Data, key)));
+    }
+
+    /// <summary>Answers without a state machine what needs neither the disk nor an exception.</summary>
+    private bool TryFindNow(KeySpace space, string? key, CancellationToken token, out CacheEntry? entry)
+    {
+        if (key is not null && _startAwaited && !_closed && !token.IsCancellationRequested
+            && _tiers.TryGetNow(new CacheKey(space, key), out var lookup))
+        {
+            entry = Observe(lookup);
+            return true;
+        }
+
+        entry = null;
+        return false;
+    }
+
+    private async ValueTask<CacheEntry?> FindSlowlyAsync(KeySpace space, string? key, CancellationToken token)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        await EnterAsync(token).ConfigureAwait(false);
+        return Observe(await _tiers.GetAsync(new CacheKey(space, key)).ConfigureAwait(false));
+    }
+
+    private async ValueTask<bool> FindAndWriteAsync(string? key, IBufferWriter<byte>? destination, CancellationToken token)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(destination);
+        return Write(await FindSlowlyAsync(KeySpace.Data, key, token).ConfigureAwait(false), destination);
+    }
+
+    /// <summary>A value that no array can hold is larger than any limit: its key is removed, as for every oversized value.</summary>
+    private Acknowledgement Store(CacheKey key, byte[]? value, string[] tags, Expiry expiry) => value is null
+        ? _tiers.Remove(key)
+        : _tiers.Set(new CacheEntry(key, value, tags, expiry, expiry.DeadlineFrom(_tiers.Clock.NowTicks)));
+
+    private ValueTask EnterAsync(CancellationToken token)
+    {
+        token.ThrowIfCancellationRequested();
+        ObjectDisposedException.ThrowIf(_closed, this);
+        return AwaitStartAsync();
+    }
+
+    private void AwaitStart()
+    {
+        if (!_startAwaited)
+        {
+            // WaitAny and not Wait: what became of the opening is in the status, not in an exception.
+            Task.WaitAny([_tiers.StartAsync()], _ioTimeout);
+            _startAwaited = true;
+        }
+    }
+
+    private ValueTask AwaitStartAsync() => _startAwaited ? ValueTask.CompletedTask : WaitAsync();
+
+    private async ValueTask WaitAsync()
+    {
+        await _tiers.StartAsync().WaitAsync(_ioTimeout).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _startAwaited = true;
+    }
+
+    /// <summary>Unknown is a miss here: the entry may be there, but the disk could not be asked in time.</summary>
+    private static CacheEntry? Observe(in Lookup lookup)
+    {
+        DiskCacheLookup.Record(lookup.Outcome == LookupOutcome.Hit ? lookup.Tier : null);
+        return lookup.Entry;
+    }
+
+    private static byte[]? Copy(CacheEntry? entry) => entry?.Value.AsSpan().ToArray();
+
+    private static bool Write(CacheEntry? entry, IBufferWriter<byte> destination)
+    {
+        if (entry is null)
+        {
+            return false;
+        }
+
+        int length = entry.Value.Length;
+        if (length > OnePieceBytes)
+        {
+            destination.Write(entry.Value);
+        }
+        else if (length > 0)
+        {
+            entry.Value.CopyTo(destination.GetSpan(length));
+            destination.Advance(length);
+        }
+
+        return true;
+    }
+}
