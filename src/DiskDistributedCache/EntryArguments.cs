@@ -24,7 +24,8 @@ internal static class EntryArguments
 
     /// <summary>Copies tags and drops repeated ones.</summary>
     /// <exception cref="ArgumentException">A tag is <see langword="null"/>.</exception>
-    public static string[] Copy(ReadOnlySpan<string> tags) => tags.IsEmpty ? [] : Copy(tags.ToArray());
+    // The cast picks the overload above: an array alone would be taken for a span again.
+    public static string[] Copy(ReadOnlySpan<string> tags) => tags.IsEmpty ? [] : Copy((IEnumerable<string>)tags.ToArray());
 
     /// <summary>The rule that entry options ask for: the earlier of both absolute limits, and the sliding window.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The absolute expiration is not in the future.</exception>
