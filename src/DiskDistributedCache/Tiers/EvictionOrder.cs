@@ -11,8 +11,8 @@ namespace DiskDistributedCache.Tiers;
 /// too little: on one of the traces that we measure with they lose a fifth of the hits of LRU. Both queues have a ghost,
 /// which knows how many bytes its queue evicted between the leaving of an entry and its return. A return within a quarter of the
 /// space says that the queue is too short: the share grows by a quarter of the entry's weight when it had left small, and
-/// shrinks by half of it when it had left main. Down is twice up because an entry that left small too early misses only once; it is in
-/// main from then on. The figures are the middle of a wide plateau on those traces.
+/// shrinks by half of it when it had left main. Down is twice up because an entry that left small too early misses only
+/// once; it is in main from then on. The figures are the middle of a wide plateau on those traces.
 ///
 /// Guarded by the lock of the tier.
 /// </summary>

@@ -38,13 +38,11 @@ internal sealed class MemoryTier
     private long _bytes;
     private long _budgetBytes;
 
-    // Guarded by the lock.
+    // Guarded by the lock. Leaving are the evicted that the callback has not been told of, chained by Newer.
     private readonly EvictionOrder _order = new();
-
-    // Guarded by the lock: the evicted that the callback has not been told of, chained by Newer.
     private Resident? _leaving;
 
-    /// <param name="budgetBytes">The most that unpinned entries may weigh together with the pinned ones; 0 keeps pinned ones only.</param>
+    /// <param name="budgetBytes">The most that all entries may weigh, pinned ones aside; 0 keeps pinned ones only.</param>
     /// <param name="evicted">Told of each entry that leaves because of space; see the class.</param>
     /// <param name="weigher">
     /// Says what an entry weighs, at least 1, always the same; <see cref="WeightOf"/> where it is null. For replaying traces.
@@ -88,7 +86,7 @@ internal sealed class MemoryTier
     /// <summary>What is in the tier, without order and without a lock: what comes or goes meanwhile may be seen or not.</summary>
     public IEnumerable<CacheEntry> Entries => _table.Residents.Select(resident => resident.Entry);
 
-    /// <summary>The entries that were hit since they were put. A hit that races with a replacement may count for the newer version.</summary>
+    /// <summary>The entries that were hit since they were put. A hit during a replacement may count for the newer one.</summary>
     public IEnumerable<CacheEntry> Used =>
         _table.Residents.Where(resident => resident.WasHit).Select(resident => resident.Entry);
 
@@ -203,7 +201,7 @@ internal sealed class MemoryTier
         }
     }
 
-    /// <summary>Removes the entries that are in the tier when it is called and fulfil the predicate, which runs outside the lock.</summary>
+    /// <summary>Removes the entries that are there at the call and fulfil the predicate, which runs outside the lock.</summary>
     public void RemoveWhere(Func<CacheEntry, bool> predicate)
     {
         foreach (var entry in Entries)

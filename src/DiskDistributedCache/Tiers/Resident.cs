@@ -26,7 +26,7 @@ internal sealed class Resident(CacheEntry entry, int hash)
         set => _entry = value;
     }
 
-    /// <summary>The key of every entry in this seat; here as well, so that a lookup does not wait for the entry's memory.</summary>
+    /// <summary>The key of every entry in this seat; here too, so that a lookup does not wait for the entry's memory.</summary>
     public CacheKey Key { get; } = entry.Key;
 
     public int Hash { get; } = hash;
@@ -82,7 +82,7 @@ internal sealed class ResidentQueue(Place place)
         Volatile.Write(ref _bytes, _bytes + resident.WeightBytes);
     }
 
-    /// <summary>Unlinks a resident. Its place stays as it is: it may be on its way to another queue, and has not left the tier.</summary>
+    /// <summary>Unlinks a resident. Its place stays: on its way to another queue it has not left the tier.</summary>
     public void Remove(Resident resident)
     {
         if (resident.Older is null)

@@ -46,7 +46,11 @@ public sealed class MemoryTierTests
     [Fact]
     public void Any_text_is_a_key_of_its_own()
     {
-        string[] texts = ["", " ", "\0", "\0\0", "a\0", "a", "\ud800", "\ud801", "\udc00", "\ud800\udc00", "\ufffd", "e\u0301", "\u00e9", new('x', 1 << 20)];
+        string[] texts =
+        [
+            "", " ", "\0", "\0\0", "a\0", "a", "\ud800", "\ud801", "\udc00", "\ud800\udc00", "\ufffd", "e\u0301", "\u00e9",
+            new('x', 1 << 20),
+        ];
         var tier = new MemoryTier(long.MaxValue);
         var entries = Array.ConvertAll(texts, text => Entry(text));
         foreach (var entry in entries)
