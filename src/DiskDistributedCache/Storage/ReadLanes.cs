@@ -5,14 +5,12 @@ using DiskDistributedCache.Entries;
 namespace DiskDistributedCache.Storage;
 
 /// <summary>A read of one version that one or more callers wait for. Its task never faults; null says that the disk did not answer.</summary>
-internal sealed class PendingRead(CacheKey key, ulong keyHash, long sequence)
+internal sealed class PendingRead(CacheKey key, IndexedEntry where)
     : TaskCompletionSource<ReadResult?>(TaskCreationOptions.RunContinuationsAsynchronously)
 {
     public CacheKey Key { get; } = key;
 
-    public ulong KeyHash { get; } = keyHash;
-
-    public long Sequence { get; } = sequence;
+    public IndexedEntry Where { get; } = where;
 
     public long AcceptedAt { get; } = Stopwatch.GetTimestamp();
 }
@@ -71,14 +69,14 @@ internal sealed class ReadLanes : IDisposable
     }
 
     /// <summary>Begins a read, or joins one of the same version. Null when the lanes are stalled or full.</summary>
-    public PendingRead? TryEnqueue(in CacheKey key, ulong keyHash, long sequence)
+    public PendingRead? TryEnqueue(in CacheKey key, in IndexedEntry where)
     {
-        if (_underWay.TryGetValue((keyHash, sequence), out var other) && other.Key.Equals(key))
+        if (_underWay.TryGetValue((where.KeyHash, where.Sequence), out var other) && other.Key.Equals(key))
         {
             return other;
         }
 
-        var read = new PendingRead(key, keyHash, sequence);
+        var read = new PendingRead(key, where);
         lock (_lock)
         {
             if (_isStopping || _queue.Count >= MaxQueued || IsStalled)
@@ -86,7 +84,7 @@ internal sealed class ReadLanes : IDisposable
                 return null;
             }
 
-            var first = _underWay.GetOrAdd((keyHash, sequence), read);
+            var first = _underWay.GetOrAdd((where.KeyHash, where.Sequence), read);
             if (first != read)
             {
                 return first.Key.Equals(key) ? first : null;
@@ -140,7 +138,7 @@ internal sealed class ReadLanes : IDisposable
         while (Next(lane) is { } read)
         {
             var result = _read(read);
-            _underWay.TryRemove(new KeyValuePair<(ulong, long), PendingRead>((read.KeyHash, read.Sequence), read));
+            _underWay.TryRemove(new KeyValuePair<(ulong, long), PendingRead>((read.Where.KeyHash, read.Where.Sequence), read));
             read.TrySetResult(result);
         }
     }

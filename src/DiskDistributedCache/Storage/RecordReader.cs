@@ -13,21 +13,20 @@ internal enum ReadOutcome
 /// <summary>
 /// Reads one record and believes nothing: header, checksum, sequence number and full key have to be what the index promises. A
 /// record that does not verify is read once more, because memory and buses flip bits too; then its bytes go to quarantine and the
-/// entry is dropped. Another key under the same hash, or an index that has moved on meanwhile, is a plain miss and nobody's
-/// fault.
+/// entry is dropped. Another key under the same hash, or a record that does not verify because the index has moved on and its
+/// segment has gone, is a plain miss and nobody's fault.
 /// </summary>
 internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quarantine quarantine)
 {
     private const int Attempts = 2;
 
-    /// <summary>Reads a version from disk. Throws what the file system throws.</summary>
-    public ReadOutcome Read(in CacheKey key, ulong keyHash, long sequence, out CacheEntry? entry)
+    /// <summary>Reads a version from where the index had it. Throws what the file system throws.</summary>
+    public ReadOutcome Read(in CacheKey key, IndexedEntry where, out CacheEntry? entry)
     {
         entry = null;
         for (int attempt = 1; ; attempt++)
         {
-            if (!index.TryGet(keyHash, out var where) || where.Sequence != sequence || where.IsPending
-                || segments.At(where.Slot) is not { } segment)
+            if (segments.At(where.Slot) is not { } segment)
             {
                 return ReadOutcome.Miss;
             }
@@ -37,7 +36,7 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
             {
                 int read = ReadBytes(segment, buffer.AsSpan(0, where.Length), where.Offset);
                 var record = buffer.AsSpan(0, read);
-                if (Verify(record, segment.Seed, sequence, out var header))
+                if (Verify(record, segment.Seed, where.Sequence, out var header))
                 {
                     bool sameKey = header.Space == key.Space && RecordFormat.KeyOf(record, header).SequenceEqual(key.Text);
                     entry = sameKey ? Decode(record, header, key, where.Deadline) : null;
@@ -51,7 +50,7 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
 
                 if (attempt == Attempts)
                 {
-                    index.RemoveIfSame(keyHash, sequence, where.Slot);
+                    index.RemoveIfSame(where.KeyHash, where.Sequence, where.Slot);
                     quarantine.Keep(segment.Number, record);
                     return ReadOutcome.Corrupt;
                 }

@@ -95,8 +95,7 @@ internal sealed class SegmentStore : IDisposable
     public ulong HashOf(in CacheKey key) => KeyHash.Of(key, _identity.HashSeed);
 
     /// <summary>Reads one version, verified. Runs on any thread but the writer lane's.</summary>
-    public ReadOutcome Read(in CacheKey key, ulong keyHash, long sequence, out CacheEntry? entry) =>
-        _reader.Read(key, keyHash, sequence, out entry);
+    public ReadOutcome Read(in CacheKey key, in IndexedEntry where, out CacheEntry? entry) => _reader.Read(key, where, out entry);
 
     /// <summary>
     /// Appends mutations in order; they are with the operating system when this returns. After a throw some may have been appended;

@@ -106,7 +106,7 @@ internal sealed class DiskTier : IDisposable
             _writer.Post(OpenStore);
             _writer.Start();
             _readers.Start();
-            _heartbeat = TimeProvider.CreateTimer(_ => _writer.Post(Heartbeat), null, HeartbeatInterval, HeartbeatInterval);
+            _heartbeat = TimeProvider.CreateTimer(_ => _writer.Post(Heartbeat), null, HeartbeatInterval, Timeout.InfiniteTimeSpan);
         }
 
         return _opening.Task;
@@ -203,7 +203,7 @@ internal sealed class DiskTier : IDisposable
     /// <summary>Begins to read a version, or joins whoever reads it. Null when the disk does not answer at present.</summary>
     public PendingRead? BeginRead(in CacheKey key, in IndexedEntry where)
     {
-        var read = _readers.TryEnqueue(key, where.KeyHash, where.Sequence);
+        var read = _readers.TryEnqueue(key, where);
         if (read is not null)
         {
             _watchdog.Arm();
@@ -414,7 +414,7 @@ internal sealed class DiskTier : IDisposable
                 return null;
             }
 
-            var outcome = store.Read(read.Key, read.KeyHash, read.Sequence, out var entry);
+            var outcome = store.Read(read.Key, read.Where, out var entry);
             if (outcome == ReadOutcome.Corrupt)
             {
                 Log.RecordCorrupt(_logger);
@@ -436,20 +436,28 @@ internal sealed class DiskTier : IDisposable
         if (_store is null)
         {
             OpenStore();
-            return;
+        }
+        else
+        {
+            WriteHeartbeat(_store);
+            _writer.Resume();
         }
 
+        // Once more, and not periodically: beats never pile up, however far a clock jumps or a disk hangs.
+        _heartbeat!.Change(HeartbeatInterval, Timeout.InfiniteTimeSpan);
+    }
+
+    private void WriteHeartbeat(SegmentStore store)
+    {
         try
         {
-            _store.Heartbeat();
+            store.Heartbeat();
         }
         catch (Exception exception)
         {
             Log.HeartbeatFailed(_logger, exception);
             Count(exception);
         }
-
-        _writer.Resume();
     }
 
     /// <summary>On the lane, when nothing more comes: touches that are in memory only, then the clean flag, last.</summary>

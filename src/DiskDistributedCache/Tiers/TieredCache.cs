@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.IO.Abstractions;
 using DiskDistributedCache.Diagnostics;
 using DiskDistributedCache.Entries;
@@ -11,8 +12,8 @@ namespace DiskDistributedCache.Tiers;
 /// The order of the tiers: memory, then disk, and promotion from disk to memory.
 ///
 /// Concurrency: a memory hit takes no lock. Mutations and promotions of one key exclude each other by a lock that the key shares
-/// with a few others and that is never held over I/O. Whoever waited for the disk checks at the end, for itself, that the version
-/// it got is still the current one, and that no barrier and no deadline has reached it.
+/// with a few others and that is never held over I/O. Whoever waited for the disk checks at the end, for itself, that no barrier
+/// and no deadline has reached what it got, and promotes it only if it is still the current version.
 ///
 /// Order of effects of a mutation: its number, index or barriers, memory, the queue of the log. From the number on no reader that
 /// starts anew can get what was there before.
@@ -20,6 +21,7 @@ namespace DiskDistributedCache.Tiers;
 internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
 {
     private const int LockCount = 256;
+    private const int MaxAttempts = 4;
 
     /// <summary>Owed values are kept in at most half of the memory budget, or in this much where there is none.</summary>
     private const long MinPinnedBytes = 8 << 20;
@@ -60,56 +62,45 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
     public Task StartAsync() => _disk.StartAsync();
 
     /// <summary>Answers at once what needs no disk: a memory hit or a proven miss. False where the disk has to be asked.</summary>
-    public bool TryGetNow(in CacheKey key, out Lookup lookup)
-    {
-        if (FindInMemory(key) is { } entry)
-        {
-            lookup = Lookup.Hit(entry, DiskCacheTier.Memory);
-            return true;
-        }
-
-        var outcome = _disk.Locate(key, out var where);
-        if (outcome == LookupOutcome.Hit && !where.IsPending)
-        {
-            lookup = default;
-            return false;
-        }
-
-        // Pending: the value is in memory or nowhere. It may have come, or have been written and moved on, since we looked.
-        lookup = outcome == LookupOutcome.Unknown ? Lookup.Unknown : Lookup.Miss;
-        if (outcome == LookupOutcome.Hit && FindInMemory(key) is { } arrived)
-        {
-            lookup = Lookup.Hit(arrived, DiskCacheTier.Memory);
-        }
-        else
-        {
-            _metrics.Misses.Increment();
-        }
-
-        return true;
-    }
+    public bool TryGetNow(in CacheKey key, out Lookup lookup) => TryGetNow(key, out lookup, out _);
 
     /// <summary>Looks a key up and blocks for at most the I/O timeout.</summary>
     public Lookup Get(in CacheKey key)
     {
-        if (TryGetNow(key, out var lookup))
+        long began = Stopwatch.GetTimestamp();
+        for (int attempt = 1; ; attempt++)
         {
-            return lookup;
-        }
+            if (TryGetNow(key, out var lookup, out var where))
+            {
+                return lookup;
+            }
 
-        var read = BeginRead(key);
-        return read is null ? Missed(Lookup.Unknown) : Finish(key, read.Task.Wait(_disk.IoTimeout) ? read.Task.Result : null);
+            var read = _disk.BeginRead(key, where);
+            var result = read is not null && read.Task.Wait(_disk.IoTimeout) ? read.Task.Result : null;
+            if (Finish(key, result, mayTryAgain: MayTryAgain(attempt, began)) is { } finished)
+            {
+                return finished;
+            }
+        }
     }
 
     public async ValueTask<Lookup> GetAsync(CacheKey key)
     {
-        if (TryGetNow(key, out var lookup))
+        long began = Stopwatch.GetTimestamp();
+        for (int attempt = 1; ; attempt++)
         {
-            return lookup;
-        }
+            if (TryGetNow(key, out var lookup, out var where))
+            {
+                return lookup;
+            }
 
-        var read = BeginRead(key);
-        return read is null ? Missed(Lookup.Unknown) : Finish(key, await read.Task.ConfigureAwait(false));
+            var read = _disk.BeginRead(key, where);
+            var result = read is null ? null : await read.Task.ConfigureAwait(false);
+            if (Finish(key, result, mayTryAgain: MayTryAgain(attempt, began)) is { } finished)
+            {
+                return finished;
+            }
+        }
     }
 
     /// <summary>Stores an entry in place of what the key had. The entry's arrays belong to the cache from here on.</summary>
@@ -202,6 +193,36 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         _memory.RemoveWhere(entry => barriers.Covers(entry.Tags, entry.Ticket));
     }
 
+    private bool TryGetNow(in CacheKey key, out Lookup lookup, out IndexedEntry where)
+    {
+        where = default;
+        for (int attempt = 1; ; attempt++)
+        {
+            if (FindInMemory(key) is { } entry)
+            {
+                lookup = Lookup.Hit(entry, DiskCacheTier.Memory);
+                return true;
+            }
+
+            var outcome = _disk.Locate(key, out where);
+            if (outcome == LookupOutcome.Hit && !where.IsPending)
+            {
+                lookup = default;
+                return false;
+            }
+
+            if (outcome != LookupOutcome.Hit || attempt == MaxAttempts)
+            {
+                lookup = Missed(outcome == LookupOutcome.Unknown ? Lookup.Unknown : Lookup.Miss);
+                return true;
+            }
+
+            // Not on disk yet, so it is in memory, or about to be as soon as its mutation has let go of the lock, or nowhere.
+            LockOf(key).Enter();
+            LockOf(key).Exit();
+        }
+    }
+
     private Lock LockOf(in CacheKey key) => _keyLocks[key.GetHashCode() & (LockCount - 1)];
 
     private CacheEntry? FindInMemory(in CacheKey key)
@@ -249,10 +270,15 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         }
     }
 
-    private PendingRead? BeginRead(in CacheKey key) =>
-        _disk.Locate(key, out var where) == LookupOutcome.Hit && !where.IsPending ? _disk.BeginRead(key, where) : null;
+    /// <summary>
+    /// A version that went while it was read is looked for again, so that overwriting does not make a key seem absent; but only while
+    /// little of the caller's time is gone.
+    /// </summary>
+    private bool MayTryAgain(int attempt, long began) =>
+        attempt < MaxAttempts && Stopwatch.GetElapsedTime(began) < _disk.IoTimeout / 8;
 
-    private Lookup Finish(in CacheKey key, ReadResult? result)
+    /// <summary>Judges and promotes what was read; null where it should be tried again.</summary>
+    private Lookup? Finish(in CacheKey key, ReadResult? result, bool mayTryAgain)
     {
         if (result is not { } read)
         {
@@ -261,21 +287,21 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
 
         if (read.Entry is not { } entry)
         {
-            return Missed(Lookup.Miss);
+            return mayTryAgain && read.Outcome == ReadOutcome.Miss ? null : Missed(Lookup.Miss);
         }
 
         long now = Clock.NowTicks;
         lock (LockOf(key))
         {
-            if (!_disk.IsCurrent(key, entry.Sequence))
-            {
-                return Missed(Lookup.Miss);
-            }
-
             if (entry.IsExpired(now) || _disk.Barriers.Covers(entry.Tags, entry.Ticket))
             {
                 _disk.Forget(entry);
                 return Missed(Lookup.Miss);
+            }
+
+            if (!_disk.IsCurrent(key, entry.Sequence))
+            {
+                return Overtaken(entry, mayTryAgain);
             }
 
             if (_memory.BudgetBytes > 0)
@@ -290,6 +316,21 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         }
 
         _disk.MarkUsed(entry);
+        _metrics.DiskHits.Increment();
+        return Lookup.Hit(entry, DiskCacheTier.Disk);
+    }
+
+    /// <summary>
+    /// The version was the current one when the caller looked it up, and what has overtaken it was not acknowledged then, so it may
+    /// be returned, but not kept. Unless its segment was erased and barriers with it: then an eviction may have been forgotten.
+    /// </summary>
+    private Lookup? Overtaken(CacheEntry entry, bool mayTryAgain)
+    {
+        if (entry.Ticket < _disk.Barriers.Floor)
+        {
+            return mayTryAgain ? null : Missed(Lookup.Miss);
+        }
+
         _metrics.DiskHits.Increment();
         return Lookup.Hit(entry, DiskCacheTier.Disk);
     }
