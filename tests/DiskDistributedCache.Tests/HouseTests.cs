@@ -21,9 +21,9 @@ public sealed partial class HouseTests
     private static readonly (string What, string Pattern, string[] Files)[] s_onePlace =
     [
         ("joins paths", @"\bPath\s*\.\s*(Combine|Join)\s*\(", ["DefaultDirectory.cs", "Storage/CacheDirectory.cs"]),
-        ("opens segment files", @"\.\s*OpenHandle\s*\(", ["Storage/SegmentFile.cs"]),
+        ("opens segment files", @"\.\s*OpenHandle\s*\(", ["Storage/StoreFile.cs"]),
         ("touches Polly", @"\busing\s+Polly\b|\bPolly\s*\.", ["Health/DiskBreaker.cs"]),
-        ("calls native code", @"\b(DllImport|LibraryImport)\b", ["Storage/NativeFile.cs"]),
+        ("calls native code", @"\b(DllImport|LibraryImport)\b", ["Storage/NativeIo.cs"]),
     ];
 
     private static readonly Dictionary<string, string> s_sources = ReadSources();
