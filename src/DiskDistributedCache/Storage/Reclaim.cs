@@ -60,6 +60,60 @@ internal sealed class Reclaim(
         }
     }
 
+    /// <summary>
+    /// Appends again everything in a sealed segment that still matters: live values that verify, removals and evictions too, under
+    /// their old numbers. The file itself goes in its turn.
+    /// </summary>
+    public void Retire(SegmentFile segment, Action<long> begin)
+    {
+        segment.IsRetired = true;
+        if (segment.ReadFooter() is not { } facts)
+        {
+            return;
+        }
+
+        foreach (ref readonly Fact fact in facts.All)
+        {
+            if (fact.Kind != RecordKind.Value)
+            {
+                var mark = new Mutation(fact.Kind)
+                {
+                    Sequence = fact.Sequence,
+                    KeyHash = fact.KeyHash,
+                    Tag = fact.Kind == RecordKind.TagEviction ? facts.TagOf(fact) : null,
+                    Extended = fact.Extended,
+                    Deadline = fact.Deadline,
+                };
+                MakeRoomFor(mark.RecordBytes, begin);
+                writer.Add(mark);
+            }
+            else if (IsLive(fact, segment, out var where)
+                && RecordReader.ReadValue(segment, where) is { } entry
+                && !barriers.Covers(entry.Tags, entry.Ticket))
+            {
+                MakeRoomFor(where.Length, begin);
+                writer.AddAgain(entry, where);
+            }
+        }
+
+        writer.WriteRun();
+    }
+
+    private void MakeRoomFor(long recordBytes, Action<long> begin)
+    {
+        if (!writer.HasRoom(recordBytes))
+        {
+            writer.WriteRun();
+            begin(recordBytes);
+        }
+    }
+
+    private bool IsLive(in Fact fact, SegmentFile segment, out IndexedEntry where) =>
+        index.TryGet(fact.KeyHash, out where)
+        && where.Sequence == fact.Sequence
+        && where.Slot == segment.Slot
+        && where.Deadline > clock.NowTicks;
+
     private void Reinsert(SegmentFile oldest)
     {
         if (oldest.ReadFooter() is not { } facts)
@@ -72,10 +126,7 @@ internal sealed class Reclaim(
         foreach (ref readonly Fact fact in facts.All)
         {
             if (fact.Kind == RecordKind.Value
-                && index.TryGet(fact.KeyHash, out var where)
-                && where.Sequence == fact.Sequence
-                && where.Slot == oldest.Slot
-                && where.Deadline > clock.NowTicks
+                && IsLive(fact, oldest, out var where)
                 && (where.WasRead || isShort)
                 && where.Length <= left
                 && writer.HasRoom(where.Length)

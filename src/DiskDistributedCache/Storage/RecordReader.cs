@@ -51,6 +51,7 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
                 if (attempt == Attempts)
                 {
                     index.RemoveIfSame(where.KeyHash, where.Sequence, where.Slot);
+                    segment.CountCorrupt();
                     quarantine.Keep(segment.Number, record);
                     return ReadOutcome.Corrupt;
                 }

@@ -3,6 +3,8 @@ namespace DiskDistributedCache.Storage;
 /// <summary>One segment: its file, its number in the log and its slot in the index. Sealed as soon as it is not the active one.</summary>
 internal sealed class SegmentFile(long number, int slot, SegmentSeed seed, StoreFile file, long lengthBytes) : IDisposable
 {
+    private int _corruptCount;
+
     public long Number { get; } = number;
 
     public int Slot { get; } = slot;
@@ -19,6 +21,14 @@ internal sealed class SegmentFile(long number, int slot, SegmentSeed seed, Store
 
     /// <summary>Whether everything in the file is known to be durable.</summary>
     public bool IsSynced { get; set; }
+
+    /// <summary>Whether so much of the segment is corrupt that what is live in it has been appended again elsewhere.</summary>
+    public bool IsRetired { get; set; }
+
+    /// <summary>Records of the segment that did not verify.</summary>
+    public int CorruptCount => Volatile.Read(ref _corruptCount);
+
+    public void CountCorrupt() => Interlocked.Increment(ref _corruptCount);
 
     /// <summary>The facts of a sealed segment, or null where its footer cannot be believed.</summary>
     public SegmentFacts? ReadFooter()

@@ -26,6 +26,9 @@ internal sealed class SegmentStore : IDisposable
     /// <summary>Distance between the numbers of two sessions, far more than any that were handed out and not seen on disk.</summary>
     private const long SessionGap = 1L << 20;
 
+    /// <summary>Corrupt records after which a segment is retired: more than a single bad sector accounts for.</summary>
+    private const int DamagedAtCount = 8;
+
     private static readonly TimeSpan s_maxClockLead = TimeSpan.FromHours(1);
 
     private readonly CacheDirectory _directory;
@@ -38,6 +41,7 @@ internal sealed class SegmentStore : IDisposable
     private readonly Quarantine _quarantine;
     private readonly RecordReader _reader;
     private long _generation;
+    private int _damagedCount;
 
     private SegmentStore(
         CacheDirectory directory, StoreSettings settings, CacheClock clock, Quarantine quarantine, StoreListener listener, OpenedSuperblock opened)
@@ -95,7 +99,16 @@ internal sealed class SegmentStore : IDisposable
     public ulong HashOf(in CacheKey key) => KeyHash.Of(key, _identity.HashSeed);
 
     /// <summary>Reads one version, verified. Runs on any thread but the writer lane's.</summary>
-    public ReadOutcome Read(in CacheKey key, in IndexedEntry where, out CacheEntry? entry) => _reader.Read(key, where, out entry);
+    public ReadOutcome Read(in CacheKey key, in IndexedEntry where, out CacheEntry? entry)
+    {
+        var outcome = _reader.Read(key, where, out entry);
+        if (outcome == ReadOutcome.Corrupt && _segments.At(where.Slot) is { CorruptCount: DamagedAtCount })
+        {
+            Interlocked.Increment(ref _damagedCount);
+        }
+
+        return outcome;
+    }
 
     /// <summary>
     /// Appends mutations in order; they are with the operating system when this returns. After a throw some may have been appended;
@@ -122,6 +135,24 @@ internal sealed class SegmentStore : IDisposable
             {
                 EraseCleared();
             }
+        }
+    }
+
+    /// <summary>Whether a segment has so many corrupt records that it should be retired.</summary>
+    public bool HasDamagedSegment => Volatile.Read(ref _damagedCount) > 0;
+
+    /// <summary>Brings what still matters in badly damaged segments to the end of the log. On the writer lane.</summary>
+    public void RetireDamaged()
+    {
+        Volatile.Write(ref _damagedCount, 0);
+        foreach (var segment in _segments.Ordered.Where(segment => segment is { IsRetired: false, CorruptCount: >= DamagedAtCount }).ToList())
+        {
+            if (_writer.IsActive(segment))
+            {
+                Roll(0);
+            }
+
+            _reclaim.Retire(segment, Roll);
         }
     }
 

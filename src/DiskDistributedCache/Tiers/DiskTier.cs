@@ -418,6 +418,10 @@ internal sealed class DiskTier : IDisposable
             if (outcome == ReadOutcome.Corrupt)
             {
                 Log.RecordCorrupt(_logger);
+                if (store.HasDamagedSegment)
+                {
+                    _writer.Post(() => Guarded(store.RetireDamaged));
+                }
             }
 
             return new ReadResult(outcome, entry);

@@ -67,13 +67,15 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
     /// <summary>Looks a key up and blocks for at most the I/O timeout.</summary>
     public Lookup Get(in CacheKey key)
     {
-        long began = Stopwatch.GetTimestamp();
+        long began = 0;
         for (int attempt = 1; ; attempt++)
         {
             if (TryGetNow(key, out var lookup, out var where))
             {
                 return lookup;
             }
+
+            began = attempt == 1 ? Stopwatch.GetTimestamp() : began;
 
             var read = _disk.BeginRead(key, where);
             var result = read is not null && read.Task.Wait(_disk.IoTimeout) ? read.Task.Result : null;
@@ -86,7 +88,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
 
     public async ValueTask<Lookup> GetAsync(CacheKey key)
     {
-        long began = Stopwatch.GetTimestamp();
+        long began = 0;
         for (int attempt = 1; ; attempt++)
         {
             if (TryGetNow(key, out var lookup, out var where))
@@ -94,6 +96,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
                 return lookup;
             }
 
+            began = attempt == 1 ? Stopwatch.GetTimestamp() : began;
             var read = _disk.BeginRead(key, where);
             var result = read is null ? null : await read.Task.ConfigureAwait(false);
             if (Finish(key, result, mayTryAgain: MayTryAgain(attempt, began)) is { } finished)
@@ -233,14 +236,15 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             return null;
         }
 
-        long now = Clock.NowTicks;
+        // An entry that lives for ever does not ask for the time: reading two clocks costs as much as the rest of a hit.
+        long now = entry.Deadline == Expiry.Never ? 0 : Clock.NowTicks;
         if (entry.IsExpired(now) || _disk.Barriers.Covers(entry.Tags, entry.Ticket))
         {
             _memory.RemoveIfSame(entry);
             return null;
         }
 
-        if (entry.Expiry.IsSliding)
+        if (entry.Expiry.IsSliding && now != 0)
         {
             Slide(entry, now, exactly: false);
         }
