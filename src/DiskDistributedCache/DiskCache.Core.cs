@@ -29,9 +29,9 @@ public sealed partial class DiskCache
     internal async ValueTask StoreAsync(KeySpace space, string key, ReadOnlySequence<byte> value, string[] tags, Expiry expiry)
     {
         ObjectDisposedException.ThrowIf(_closed, this);
-        var ownValue = EntryArguments.CopyValue(value);
+        var ownValue = EntryArguments.CopyValue(value, _tiers.MaxEntryBytes);
         await AwaitStartAsync().ConfigureAwait(false);
-        await Store(new CacheKey(space, key), ownValue, tags, expiry).AsValueTask().ConfigureAwait(false);
+        await Store(new CacheKey(space, key), value.Length, ownValue, tags, expiry).AsValueTask().ConfigureAwait(false);
     }
 
     private CacheEntry? Find(string key)
@@ -70,9 +70,8 @@ public sealed partial class DiskCache
         return Write(await FindSlowlyAsync(KeySpace.Data, key, token).ConfigureAwait(false), destination);
     }
 
-    /// <summary>A value that no array can hold is larger than any limit: its key is removed, as for every oversized value.</summary>
-    private Acknowledgement Store(CacheKey key, byte[]? value, string[] tags, Expiry expiry) => value is null
-        ? _tiers.Remove(key)
+    private Acknowledgement Store(CacheKey key, long valueBytes, byte[]? value, string[] tags, Expiry expiry) => value is null
+        ? _tiers.Refuse(key, valueBytes)
         : _tiers.Set(new CacheEntry(key, value, tags, expiry, expiry.DeadlineFrom(_tiers.Clock.NowTicks)));
 
     private ValueTask EnterAsync(CancellationToken token)

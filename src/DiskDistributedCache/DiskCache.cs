@@ -139,7 +139,7 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
         ObjectDisposedException.ThrowIf(_closed, this);
         var expiry = EntryArguments.ExpiryOf(options, _tiers.Clock);
         AwaitStart();
-        Store(new CacheKey(KeySpace.Data, key), EntryArguments.CopyValue(value), [], expiry).Wait();
+        Store(new CacheKey(KeySpace.Data, key), value.Length, EntryArguments.CopyValue(value, _tiers.MaxEntryBytes), [], expiry).Wait();
     }
 
     /// <inheritdoc cref="Set(string, byte[], DistributedCacheEntryOptions)"/>
@@ -166,7 +166,7 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
     /// <see langword="null"/> and empty both mean none. They replace the tags that the key had.
     /// </param>
     /// <param name="token">Checked before anything is done.</param>
-    /// <exception cref="ArgumentException">A tag is <see langword="null"/>.</exception>
+    /// <exception cref="ArgumentException">A tag is <see langword="null"/>, or there are more than 1,000.</exception>
     public async Task SetAsync(
         string key,
         byte[] value,

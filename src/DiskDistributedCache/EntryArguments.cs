@@ -11,15 +11,20 @@ namespace DiskDistributedCache;
 /// </summary>
 internal static class EntryArguments
 {
-    /// <summary>Copies a value; <see langword="null"/> where no array is long enough for it.</summary>
-    public static byte[]? CopyValue(in ReadOnlySequence<byte> value) => value.Length > Array.MaxLength ? null : value.ToArray();
+    /// <summary>The most tags of one entry.</summary>
+    public const int MaxTags = 1000;
+
+    /// <summary>Copies a value; <see langword="null"/> where it is too large to be stored, which then has cost nothing.</summary>
+    public static byte[]? CopyValue(in ReadOnlySequence<byte> value, long maxBytes) => value.Length > maxBytes ? null : value.ToArray();
 
     /// <summary>Copies tags and drops repeated ones.</summary>
-    /// <exception cref="ArgumentException">A tag is <see langword="null"/>.</exception>
+    /// <exception cref="ArgumentException">A tag is <see langword="null"/>, or there are more than <see cref="MaxTags"/>.</exception>
     public static string[] CopyTags(IEnumerable<string>? tags)
     {
         string[] copy = tags is null ? [] : [.. tags.Distinct(StringComparer.Ordinal)];
-        return copy.Contains(null) ? throw new ArgumentException("A tag must not be null.", nameof(tags)) : copy;
+        return copy.Contains(null) ? throw new ArgumentException("A tag must not be null.", nameof(tags))
+            : copy.Length > MaxTags ? throw new ArgumentException($"An entry has at most {MaxTags} tags; {copy.Length} were given.", nameof(tags))
+            : copy;
     }
 
     /// <summary>The rule that entry options ask for: the earlier of both absolute limits, and the sliding window.</summary>

@@ -31,7 +31,7 @@ internal static partial class Log
     public static partial void RecordCorrupt(ILogger logger);
 
     [LoggerMessage(9, LogLevel.Warning,
-        "A value of {Bytes} bytes is larger than MaxEntryBytes ({Limit}) and was not stored. Further ones are counted, not logged.")]
+        "A value of {Bytes} bytes is too large (MaxEntryBytes is {Limit}, and a record takes at most half of MaxDiskBytes) and was not stored. Further ones are counted, not logged.")]
     public static partial void EntryOversized(ILogger logger, long bytes, long limit);
 
     [LoggerMessage(10, LogLevel.Error, "A heartbeat could not be written.")]

@@ -23,7 +23,8 @@ internal readonly record struct ReadResult(ReadOutcome Outcome, CacheEntry? Entr
 /// under way waits for that one.
 ///
 /// A caller waits at most the I/O timeout. While every lane is busy with a read that is over its time, and when the queue is
-/// full, nobody waits at all: the answer is "not known" at once. A late read finds its callers gone and is forgotten.
+/// full, nobody waits at all: the answer is "not known" at once. What a late read brings is offered to whoever comes next: a
+/// large value on a slow disk takes longer than any one caller waits.
 /// </summary>
 internal sealed class ReadLanes : IDisposable
 {
@@ -33,6 +34,7 @@ internal sealed class ReadLanes : IDisposable
 
     private readonly object _lock = new();
     private readonly Func<PendingRead, ReadResult?> _read;
+    private readonly Action<CacheEntry> _late;
     private readonly TimeSpan _timeout;
     private readonly ConcurrentDictionary<(ulong KeyHash, long Sequence), PendingRead> _underWay = new();
     private readonly Thread[] _threads = new Thread[LaneCount];
@@ -46,10 +48,12 @@ internal sealed class ReadLanes : IDisposable
     private volatile int _queued;
 
     /// <param name="read">Reads; null when the disk failed. Does not throw.</param>
+    /// <param name="late">Told of an entry whose callers have not waited for it.</param>
     /// <param name="timeout">The longest that a caller waits.</param>
-    public ReadLanes(Func<PendingRead, ReadResult?> read, TimeSpan timeout)
+    public ReadLanes(Func<PendingRead, ReadResult?> read, Action<CacheEntry> late, TimeSpan timeout)
     {
         _read = read;
+        _late = late;
         _timeout = timeout;
         for (int i = 0; i < LaneCount; i++)
         {
@@ -139,7 +143,10 @@ internal sealed class ReadLanes : IDisposable
         {
             var result = _read(read);
             _underWay.TryRemove(new KeyValuePair<(ulong, long), PendingRead>((read.Where.KeyHash, read.Where.Sequence), read));
-            read.TrySetResult(result);
+            if (!read.TrySetResult(result) && result is { Entry: { } entry })
+            {
+                _late(entry);
+            }
         }
     }
 

@@ -59,7 +59,7 @@ internal static class RecordFormat
     /// <summary>Sequence numbers have 48 bits in the index and in footers.</summary>
     public const long MaxSequence = (1L << 48) - 1;
 
-    /// <summary>Tags of one entry: the header counts them in two bytes.</summary>
+    /// <summary>The most tags that an entry may have: the header counts them in two bytes.</summary>
     public const int MaxTags = ushort.MaxValue;
 
     private const uint Magic = 0x43455244; // "DREC"

@@ -36,6 +36,7 @@ internal sealed class WriteLane : IDisposable
     private bool _isOpen;
     private bool _hasFailed;
     private bool _isStopping;
+    private bool _hasEnded;
     private bool _isSleeping;
     private volatile bool _hasWork;
 
@@ -90,12 +91,17 @@ internal sealed class WriteLane : IDisposable
 
     /// <summary>
     /// Queues a mutation. Its task completes when it is acknowledged. A removal of a key whose removal is already waiting joins
-    /// that one.
+    /// that one. Null when the lane has ended: the mutation has come too late to be kept.
     /// </summary>
-    public Mutation Enqueue(Mutation mutation)
+    public Mutation? TryEnqueue(Mutation mutation)
     {
         lock (_lock)
         {
+            if (_hasEnded)
+            {
+                return null;
+            }
+
             if (mutation.Kind == RecordKind.Removal)
             {
                 if (_waitingRemovals.TryGetValue(mutation.Key, out var waiting))
@@ -254,6 +260,7 @@ internal sealed class WriteLane : IDisposable
             {
                 if (!CanWrite)
                 {
+                    _hasEnded = true;
                     return false;
                 }
 

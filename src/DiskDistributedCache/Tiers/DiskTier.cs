@@ -66,13 +66,16 @@ internal sealed class DiskTier : IDisposable
         HeartbeatInterval = options.HeartbeatInterval;
         TimeProvider = timeProvider;
         _writer = new WriteLane(TryAppend, CloseStore, IoTimeout, maxOwedValueBytes);
-        _readers = new ReadLanes(Read, IoTimeout);
+        _readers = new ReadLanes(Read, entry => ReadLate?.Invoke(entry), IoTimeout);
         _watchdog = new Watchdog(ReleaseOverdue, IoTimeout);
         _writer.ValueDropped += DropOwed;
     }
 
     /// <summary>Called with owed values that are given up because too much is owed.</summary>
     public event Action<CacheEntry>? OwedDropped;
+
+    /// <summary>Called on a read lane with an entry whose callers did not wait for it.</summary>
+    public event Action<CacheEntry>? ReadLate;
 
     /// <summary>Called on the writer lane with each value that the log has now.</summary>
     public event Action<CacheEntry>? Written;
@@ -152,6 +155,7 @@ internal sealed class DiskTier : IDisposable
     }
 
     /// <summary>Sends a numbered mutation to the log.</summary>
+    /// <exception cref="ObjectDisposedException">The store was closed meanwhile.</exception>
     public Acknowledgement Enqueue(Mutation mutation)
     {
         if (_writer.Count > MaxOwedCount)
@@ -159,7 +163,8 @@ internal sealed class DiskTier : IDisposable
             GiveUpOwed();
         }
 
-        var waiting = _writer.Enqueue(mutation);
+        var waiting = _writer.TryEnqueue(mutation);
+        ObjectDisposedException.ThrowIf(waiting is null, this);
         if (waiting.IsAcknowledged)
         {
             return Acknowledgement.Done;
@@ -174,7 +179,7 @@ internal sealed class DiskTier : IDisposable
     {
         var clear = new Mutation(RecordKind.Clear) { IsMerged = true, Sequence = sequence };
         clear.TrySetResult();
-        _writer.Enqueue(clear);
+        _writer.TryEnqueue(clear);
     }
 
     /// <summary>What the index knows of a key. Unknown while the store is not open.</summary>
@@ -256,7 +261,7 @@ internal sealed class DiskTier : IDisposable
                 Sequence = Interlocked.Increment(ref _sequence),
             };
             touch.TrySetResult();
-            _writer.Enqueue(touch);
+            _writer.TryEnqueue(touch);
         }
     }
 
@@ -269,7 +274,11 @@ internal sealed class DiskTier : IDisposable
         }
 
         var drained = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var last = _writer.Enqueue(new Mutation(RecordKind.Touch) { KeyHash = 0, Extended = 0 });
+        if (_writer.TryEnqueue(new Mutation(RecordKind.Touch)) is not { } last)
+        {
+            return;
+        }
+
         _watchdog.Arm();
         await last.Task.ConfigureAwait(false);
         _writer.Post(() =>
@@ -517,7 +526,7 @@ internal sealed class DiskTier : IDisposable
         _writer.DropAll();
         Number(clear);
         _listener.SweepMemory();
-        _writer.Enqueue(clear);
+        _writer.TryEnqueue(clear);
     }
 
     private void DropOwed(CacheEntry entry)

@@ -23,11 +23,13 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
     private const int LockCount = 256;
     private const int MaxAttempts = 4;
 
+    /// <summary>Far below what an array can hold, so that the length of a record and of a batch is always an int.</summary>
+    private const long MaxRecordBytes = 1L << 30;
+
     /// <summary>Owed values are kept in at most half of the memory budget, or in this much where there is none.</summary>
     private const long MinPinnedBytes = 8 << 20;
 
     private readonly Lock[] _keyLocks = new Lock[LockCount];
-    private readonly long _maxEntryBytes;
     private readonly long _maxRecordBytes;
     private readonly long _maxPinnedBytes;
     private readonly MemoryTier _memory;
@@ -44,8 +46,8 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             _keyLocks[i] = new Lock();
         }
 
-        _maxEntryBytes = options.MaxEntryBytes;
-        _maxRecordBytes = options.MaxDiskBytes / 2;
+        MaxEntryBytes = options.MaxEntryBytes;
+        _maxRecordBytes = Math.Min(options.MaxDiskBytes / 2, MaxRecordBytes);
         _maxPinnedBytes = options.MaxMemoryBytes == 0 ? MinPinnedBytes : options.MaxMemoryBytes / 2;
         _logger = loggerFactory.CreateLogger("DiskDistributedCache");
         Clock = new CacheClock(timeProvider);
@@ -54,9 +56,13 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         _disk = new DiskTier(options, fileSystem, timeProvider, Clock, _health, _metrics, _logger, this, _maxPinnedBytes);
         _disk.OwedDropped += entry => _memory.RemoveIfSame(entry);
         _disk.Written += _memory.Unpin;
+        _disk.ReadLate += entry => TryPromote(entry);
     }
 
     public CacheClock Clock { get; }
+
+    /// <summary>The largest value that is stored.</summary>
+    public long MaxEntryBytes { get; }
 
     /// <summary>Begins to open the store, once. The task completes when it is open or has turned out not to open.</summary>
     public Task StartAsync() => _disk.StartAsync();
@@ -109,23 +115,35 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
     /// <summary>Stores an entry in place of what the key had. The entry's arrays belong to the cache from here on.</summary>
     public Acknowledgement Set(CacheEntry entry)
     {
-        if (entry.Value.Length > _maxEntryBytes || RecordFormat.LengthOf(entry) > _maxRecordBytes)
+        if (entry.Value.Length > MaxEntryBytes || RecordFormat.LengthOf(entry) > _maxRecordBytes)
         {
-            if (_metrics.CountOversizedEntry() == 1)
-            {
-                Log.EntryOversized(_logger, entry.Value.Length, _maxEntryBytes);
-            }
-
-            return Remove(entry.Key);
+            return Refuse(entry.Key, entry.Value.Length);
         }
 
         return Mutate(Mutation.Of(entry));
+    }
+
+    /// <summary>Does not store a value that is too large; an older version of its key goes too.</summary>
+    public Acknowledgement Refuse(CacheKey key, long valueBytes)
+    {
+        if (_metrics.CountOversizedEntry() == 1)
+        {
+            Log.EntryOversized(_logger, valueBytes, MaxEntryBytes);
+        }
+
+        return Remove(key);
     }
 
     public Acknowledgement Remove(CacheKey key) => Mutate(new Mutation(RecordKind.Removal) { Key = key });
 
     public Acknowledgement EvictByTag(string tag)
     {
+        if (RecordFormat.LengthOfEviction(tag) > _maxRecordBytes)
+        {
+            // No entry with such a tag was ever small enough to be stored.
+            return Acknowledgement.Done;
+        }
+
         var acknowledgement = MutateAll(new Mutation(RecordKind.TagEviction) { Tag = tag });
         if (_disk.Barriers.MergeWhenTooMany() is var merged and > 0)
         {
@@ -192,6 +210,13 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
 
     public override void SweepMemory()
     {
+        // Whoever promotes an entry has looked at the index before: wait for those who looked before the entry was dropped there.
+        foreach (var keyLock in _keyLocks)
+        {
+            keyLock.Enter();
+            keyLock.Exit();
+        }
+
         var barriers = _disk.Barriers;
         _memory.RemoveWhere(entry => barriers.Covers(entry.Tags, entry.Ticket));
     }
@@ -295,23 +320,15 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         }
 
         long now = Clock.NowTicks;
-        lock (LockOf(key))
+        if (entry.IsExpired(now) || _disk.Barriers.Covers(entry.Tags, entry.Ticket))
         {
-            if (entry.IsExpired(now) || _disk.Barriers.Covers(entry.Tags, entry.Ticket))
-            {
-                _disk.Forget(entry);
-                return Missed(Lookup.Miss);
-            }
+            _disk.Forget(entry);
+            return Missed(Lookup.Miss);
+        }
 
-            if (!_disk.IsCurrent(key, entry.Sequence))
-            {
-                return Overtaken(entry, mayTryAgain);
-            }
-
-            if (_memory.BudgetBytes > 0)
-            {
-                _memory.Put(entry, pinned: false);
-            }
+        if (!TryPromote(entry))
+        {
+            return Overtaken(entry, mayTryAgain);
         }
 
         if (entry.Expiry.IsSliding)
@@ -322,6 +339,25 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         _disk.MarkUsed(entry);
         _metrics.DiskHits.Increment();
         return Lookup.Hit(entry, DiskCacheTier.Disk);
+    }
+
+    /// <summary>Keeps in memory what was read from disk, if it is still the current version. Barriers are checked at every hit.</summary>
+    private bool TryPromote(CacheEntry entry)
+    {
+        lock (LockOf(entry.Key))
+        {
+            if (!_disk.IsCurrent(entry.Key, entry.Sequence))
+            {
+                return false;
+            }
+
+            if (_memory.BudgetBytes > 0)
+            {
+                _memory.Put(entry, pinned: false);
+            }
+
+            return true;
+        }
     }
 
     /// <summary>
