@@ -116,6 +116,7 @@ internal sealed class SegmentStore : IDisposable
     /// </summary>
     public void Append(IReadOnlyList<Mutation> batch)
     {
+        long clearedIn = 0;
         foreach (var mutation in batch)
         {
             long length = mutation.RecordBytes;
@@ -126,15 +127,16 @@ internal sealed class SegmentStore : IDisposable
             }
 
             _writer.Add(mutation);
+            if (mutation is { Kind: RecordKind.Clear, IsMerged: false })
+            {
+                clearedIn = _writer.Mark.Segment;
+            }
         }
 
         _writer.WriteRun();
-        foreach (var mutation in batch)
+        if (clearedIn > 0)
         {
-            if (mutation is { Kind: RecordKind.Clear, IsMerged: false })
-            {
-                EraseCleared();
-            }
+            EraseCleared(clearedIn);
         }
     }
 
@@ -273,9 +275,9 @@ internal sealed class SegmentStore : IDisposable
     }
 
     /// <summary>A clear is in the log: nothing before it is alive. Its own segment stays, and what is behind it there.</summary>
-    private void EraseCleared()
+    private void EraseCleared(long clearedIn)
     {
-        _reclaim.EraseUpTo(_writer.Mark.Segment - 1);
+        _reclaim.EraseUpTo(clearedIn - 1);
         _quarantine.Empty();
     }
 

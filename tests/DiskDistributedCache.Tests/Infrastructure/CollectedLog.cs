@@ -1,0 +1,46 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+
+namespace DiskDistributedCache.Tests.Infrastructure;
+
+/// <summary>Keeps the ids and texts of log events, and lets a test wait for one.</summary>
+internal sealed class CollectedLog : ILoggerFactory, ILogger
+{
+    private readonly ConcurrentQueue<(int Id, string Text)> _events = new();
+    private readonly ConcurrentDictionary<int, TaskCompletionSource> _awaited = new();
+
+    public int Count(int id) => _events.Count(entry => entry.Id == id);
+
+    public IEnumerable<string> Texts(int id) => _events.Where(entry => entry.Id == id).Select(entry => entry.Text);
+
+    /// <summary>Completes with the next event of this id.</summary>
+    public Task NextAsync(int id) =>
+        _awaited.GetOrAdd(id, _ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+
+    public void Log<TState>(
+        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        _events.Enqueue((eventId.Id, formatter(state, exception)));
+        if (_awaited.TryRemove(eventId.Id, out var awaited))
+        {
+            awaited.SetResult();
+        }
+    }
+
+    public ILogger CreateLogger(string categoryName) => this;
+
+    public bool IsEnabled(LogLevel logLevel) => true;
+
+    public IDisposable? BeginScope<TState>(TState state)
+        where TState : notnull => null;
+
+    public void AddProvider(ILoggerProvider provider)
+    {
+        // It is the only one.
+    }
+
+    public void Dispose()
+    {
+        // Nothing is held.
+    }
+}

@@ -1,0 +1,136 @@
+using System.Text;
+using DiskDistributedCache.Entries;
+using DiskDistributedCache.Tiers;
+
+namespace DiskDistributedCache.Tests.Infrastructure;
+
+/// <summary>
+/// Both tiers over a file system with faults and a clock that only the test moves. The I/O timeout is long, so that nothing is late
+/// but what the test makes late. A killed process leaves an image of its directory; the process itself is closed at the end.
+/// </summary>
+internal sealed class TierScene : IAsyncDisposable
+{
+    public const string Segments = ".seg";
+    public const string Superblock = "superblock";
+
+    private readonly List<(TieredCache Cache, FaultyFileSystem Files)> _killed = [];
+    private readonly List<string> _roots = [];
+    private TieredCache? _cache;
+
+    public TierScene() => Options = new()
+    {
+        Directory = NewRoot(),
+        SegmentBytes = 64 << 10,
+        MaxDiskBytes = 1 << 20,
+        MaxMemoryBytes = 1 << 20,
+        IoTimeout = TimeSpan.FromMinutes(1),
+    };
+
+    public DiskDistributedCacheOptions Options { get; }
+
+    public TestClock Time { get; } = new();
+
+    /// <summary>The files as the present process sees them; a killed one has its own.</summary>
+    public FaultyFileSystem Files { get; private set; } = new();
+
+    public CollectedLog Log { get; } = new();
+
+    public TieredCache Cache => _cache ?? throw new InvalidOperationException("The cache is not open.");
+
+    /// <summary>A cache that nobody has opened.</summary>
+    public TieredCache Create() => _cache = new TieredCache(Options, Files, Time, Log);
+
+    public async Task<TierScene> OpenAsync()
+    {
+        await Create().StartAsync();
+        return this;
+    }
+
+    public async Task CloseAsync()
+    {
+        await Cache.DisposeAsync();
+        _cache = null;
+    }
+
+    public async Task ReopenClosedAsync()
+    {
+        await CloseAsync();
+        await OpenAsync();
+    }
+
+    /// <summary>Goes on with an image of the directory, as a new process after a kill.</summary>
+    public async Task ReopenKilledAsync()
+    {
+        LeaveKilled();
+        await OpenAsync();
+    }
+
+    /// <summary>Takes the image that a kill at this moment leaves; the next cache is made over it.</summary>
+    public void LeaveKilled()
+    {
+        string image = NewRoot();
+        CopyFolder(Options.Directory!, image);
+        _killed.Add((Cache, Files));
+        _cache = null;
+        Files = new FaultyFileSystem();
+        Options.Directory = image;
+    }
+
+    public ValueTask Set(string key, string value, string[]? tags = null, Expiry? expiry = null)
+    {
+        var moments = expiry ?? Expiry.None;
+        var entry = new CacheEntry(
+            KeyOf(key), Encoding.UTF8.GetBytes(value), tags ?? [], moments, moments.DeadlineFrom(Cache.Clock.NowTicks));
+        return Cache.Set(entry).AsValueTask();
+    }
+
+    public ValueTask Remove(string key) => Cache.Remove(KeyOf(key)).AsValueTask();
+
+    public ValueTask Evict(string tag) => Cache.EvictByTag(tag).AsValueTask();
+
+    public ValueTask Clear() => Cache.Clear().AsValueTask();
+
+    public async Task<string?> Get(string key) =>
+        (await Cache.GetAsync(KeyOf(key))).Entry is { } entry ? Encoding.UTF8.GetString(entry.Value) : null;
+
+    public Task<Lookup> Look(string key) => Cache.GetAsync(KeyOf(key)).AsTask();
+
+    public static CacheKey KeyOf(string key) => new(KeySpace.Data, key);
+
+    public async ValueTask DisposeAsync()
+    {
+        Files.Heal();
+        if (_cache is not null)
+        {
+            await _cache.DisposeAsync();
+        }
+
+        foreach (var (cache, files) in _killed)
+        {
+            files.Heal();
+            await cache.DisposeAsync();
+        }
+
+        _roots.ForEach(root => Directory.Delete(root, recursive: true));
+    }
+
+    private static void CopyFolder(string from, string to)
+    {
+        foreach (string folder in Directory.EnumerateDirectories(from, "*", SearchOption.AllDirectories))
+        {
+            Directory.CreateDirectory(Path.Combine(to, Path.GetRelativePath(from, folder)));
+        }
+
+        foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories).Where(file => !file.EndsWith(".lock", StringComparison.Ordinal)))
+        {
+            File.Copy(file, Path.Combine(to, Path.GetRelativePath(from, file)));
+        }
+    }
+
+    private string NewRoot()
+    {
+        string root = Directory.CreateTempSubdirectory("diskcache-test-").FullName;
+        _roots.Add(root);
+        return root;
+    }
+}
