@@ -69,6 +69,11 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root) : IDis
     public List<long> SegmentNumbers(Guid storeId)
     {
         var numbers = new List<long>();
+        if (!fileSystem.Directory.Exists(StoreOf(storeId)))
+        {
+            return numbers;
+        }
+
         foreach (string path in fileSystem.Directory.EnumerateFiles(StoreOf(storeId), "*" + SegmentExtension))
         {
             if (long.TryParse(

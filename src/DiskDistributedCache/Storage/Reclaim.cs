@@ -27,17 +27,22 @@ internal sealed class Reclaim(
 
     public long ErasedCount => Volatile.Read(ref _erasedCount);
 
-    /// <summary>Whether anything has to go before this many bytes can be added to the disk.</summary>
-    public bool IsNeeded(long newBytes) =>
-        segments.TotalBytes + writer.SpareBytes + newBytes > settings.MaxDiskBytes
-        || segments.Ordered.Count >= settings.SegmentLimit
+    /// <summary>Whether something has to go before this many bytes can be added to the disk.</summary>
+    public bool IsNeededFor(long newBytes) => segments.TotalBytes + writer.SpareBytes + newBytes > settings.MaxDiskBytes;
+
+    /// <summary>Whether there are too many segments or entries.</summary>
+    public bool IsNeededForCounts =>
+        segments.Ordered.Count >= settings.SegmentLimit
         || index.Count + settings.MaxSegmentRecords > settings.MaxEntries;
 
-    /// <summary>Erases oldest segments until this many bytes can be added, or only the active segment is left.</summary>
-    public void MakeRoom(long newBytes)
+    /// <summary>
+    /// Erases oldest segments until this many bytes can be added and the counts are within their limits, or only the active segment
+    /// is left. What is appended again leaves room for <paramref name="reservedBytes"/> in the active segment.
+    /// </summary>
+    public void MakeRoom(long newBytes, long reservedBytes)
     {
         bool marked = false;
-        while (IsNeeded(newBytes) && segments.Ordered.Count > 0 && !writer.IsActive(segments.Ordered[0]))
+        while ((IsNeededFor(newBytes) || IsNeededForCounts) && segments.Ordered.Count > 0 && !writer.IsActive(segments.Ordered[0]))
         {
             if (!marked)
             {
@@ -46,7 +51,7 @@ internal sealed class Reclaim(
             }
 
             var oldest = segments.Ordered[0];
-            Reinsert(oldest);
+            Reinsert(oldest, reservedBytes);
             Erase(oldest);
         }
     }
@@ -114,9 +119,9 @@ internal sealed class Reclaim(
         && where.Slot == segment.Slot
         && where.Deadline > clock.NowTicks;
 
-    private void Reinsert(SegmentFile oldest)
+    private void Reinsert(SegmentFile oldest, long reservedBytes)
     {
-        if (oldest.ReadFooter() is not { } facts)
+        if (TryRead(oldest, static segment => segment.ReadFooter()) is not { } facts)
         {
             return;
         }
@@ -129,8 +134,8 @@ internal sealed class Reclaim(
                 && IsLive(fact, oldest, out var where)
                 && (where.WasRead || isShort)
                 && where.Length <= left
-                && writer.HasRoom(where.Length)
-                && RecordReader.ReadValue(oldest, where) is { } entry
+                && writer.HasRoom(where.Length + reservedBytes)
+                && TryRead(oldest, segment => RecordReader.ReadValue(segment, where)) is { } entry
                 && !barriers.Covers(entry.Tags, entry.Ticket))
             {
                 writer.AddAgain(entry, where);
@@ -159,9 +164,24 @@ internal sealed class Reclaim(
         Interlocked.Increment(ref _erasedCount);
     }
 
+    /// <summary>What cannot be read is not kept; it must not keep the segment from being erased, or nothing could be written any more.</summary>
+    private T? TryRead<T>(SegmentFile segment, Func<SegmentFile, T?> read)
+        where T : class
+    {
+        try
+        {
+            return read(segment);
+        }
+        catch (Exception exception)
+        {
+            listener.Faulted(exception);
+            return null;
+        }
+    }
+
     private void DropLive(SegmentFile oldest)
     {
-        if (oldest.ReadFooter() is { } facts)
+        if (TryRead(oldest, static segment => segment.ReadFooter()) is { } facts)
         {
             foreach (ref readonly Fact fact in facts.All)
             {
@@ -184,6 +204,9 @@ internal abstract class StoreListener
 {
     /// <summary>Tell the index which entries were used in memory: they are worth keeping.</summary>
     public abstract void MarkUsed();
+
+    /// <summary>The disk failed at something that goes on without it.</summary>
+    public abstract void Faulted(Exception exception);
 
     /// <summary>Drop from memory what barriers kill: some of the barriers are about to be forgotten.</summary>
     public abstract void SweepMemory();

@@ -9,12 +9,13 @@ namespace DiskDistributedCache.Storage;
 /// tail. A mark is known from the header of the next segment and from the superblock.
 /// </summary>
 internal sealed class Recovery(
-    CacheDirectory directory, Guid storeId, SegmentTable segments, EntryIndex index, TagBarriers barriers)
+    CacheDirectory directory, Guid storeId, SegmentTable segments, EntryIndex index, TagBarriers barriers, StoreListener listener)
 {
     private readonly Dictionary<SegmentFile, SegmentHeader> _headers = [];
     private long _highestSequence;
     private long _lastEnd;
     private long _holeUpTo;
+    private SegmentFacts? _unsealed;
 
     public int HoleCount { get; private set; }
 
@@ -38,7 +39,7 @@ internal sealed class Recovery(
                 Hole(upTo: previous.Number);
             }
 
-            Recover(segment, superblock);
+            TryRecover(segment, superblock);
             previous = segment;
         }
 
@@ -49,6 +50,11 @@ internal sealed class Recovery(
         }
 
         EraseBeforeHole();
+        if (_unsealed is not null && segments.Ordered.Count > 0)
+        {
+            Seal(segments.Ordered[^1], _unsealed);
+        }
+
         return new LogMark(last, segments.Ordered.Count == 0 ? 0 : _lastEnd, _highestSequence);
     }
 
@@ -87,6 +93,20 @@ internal sealed class Recovery(
         }
     }
 
+    /// <summary>A segment that the disk does not give is a hole like one that does not verify.</summary>
+    private void TryRecover(SegmentFile segment, Superblock superblock)
+    {
+        try
+        {
+            Recover(segment, superblock);
+        }
+        catch (IOException exception)
+        {
+            listener.Faulted(exception);
+            Hole(upTo: segment.Number);
+        }
+    }
+
     private void Recover(SegmentFile segment, Superblock superblock)
     {
         if (segment.ReadFooter() is { } footer)
@@ -107,10 +127,7 @@ internal sealed class Recovery(
         }
 
         Apply(segment, scan.Facts);
-        if (segment == segments.Ordered[^1])
-        {
-            Seal(segment, scan.Facts);
-        }
+        _unsealed = segment == segments.Ordered[^1] ? scan.Facts : null;
     }
 
     /// <summary>
@@ -134,6 +151,7 @@ internal sealed class Recovery(
     {
         HoleCount++;
         _holeUpTo = upTo;
+        _unsealed = null;
         index.Clear(long.MaxValue);
         barriers.ForgetAll();
     }

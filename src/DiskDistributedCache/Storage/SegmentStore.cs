@@ -40,8 +40,10 @@ internal sealed class SegmentStore : IDisposable
     private readonly Reclaim _reclaim;
     private readonly Quarantine _quarantine;
     private readonly RecordReader _reader;
+    private readonly StoreListener _listener;
     private long _generation;
     private int _damagedCount;
+    private bool _hasFailedSync;
 
     private SegmentStore(
         CacheDirectory directory, StoreSettings settings, CacheClock clock, Quarantine quarantine, StoreListener listener, OpenedSuperblock opened)
@@ -49,6 +51,7 @@ internal sealed class SegmentStore : IDisposable
         _directory = directory;
         _clock = clock;
         _quarantine = quarantine;
+        _listener = listener;
         _identity = opened.Superblock;
         _superblockFile = opened.File;
         _generation = opened.Superblock.Generation;
@@ -164,16 +167,25 @@ internal sealed class SegmentStore : IDisposable
     /// <summary>Makes everything that was appended durable.</summary>
     public void Sync()
     {
-        foreach (var segment in _segments.Ordered)
+        try
         {
-            if (!segment.IsSynced)
+            foreach (var segment in _segments.Ordered)
             {
-                segment.File.Sync();
-                segment.IsSynced = !_writer.IsActive(segment);
+                if (!segment.IsSynced)
+                {
+                    segment.File.Sync();
+                    segment.IsSynced = !_writer.IsActive(segment);
+                }
             }
-        }
 
-        _directory.SyncFolder(_directory.StoreOf(_identity.StoreId));
+            _directory.SyncFolder(_directory.StoreOf(_identity.StoreId));
+        }
+        catch
+        {
+            // The kernel says so once; a second sync would succeed although the data is lost.
+            _hasFailedSync = true;
+            throw;
+        }
     }
 
     /// <summary>Seals, syncs and marks the store as clean. Without this, or when it throws, the store is one of a killed process.</summary>
@@ -186,13 +198,33 @@ internal sealed class SegmentStore : IDisposable
 
         _writer.Seal();
         Sync();
+        if (_hasFailedSync)
+        {
+            throw new IOException("An earlier sync failed, so what the store holds is not known to be durable.");
+        }
+
         WriteBothSlots(isClean: true);
     }
 
-    /// <summary>Folders of stores that were given up.</summary>
-    public IReadOnlyList<string> OtherStores() => _directory.OtherStores(_identity.StoreId);
+    /// <summary>Erases what stores that were given up have left, a file at each step, until a step answers false.</summary>
+    public bool EraseOtherStep()
+    {
+        if (_directory.OtherStores(_identity.StoreId) is not [var folder, ..])
+        {
+            return false;
+        }
 
-    public void EraseOther(string folder) => _directory.DeleteFolder(folder);
+        if (_directory.FilesIn(folder) is [var file, ..])
+        {
+            file.Delete();
+        }
+        else
+        {
+            _directory.DeleteFolder(folder);
+        }
+
+        return true;
+    }
 
     public void Dispose()
     {
@@ -244,41 +276,61 @@ internal sealed class SegmentStore : IDisposable
 
     private void Recover(Superblock? found, string reason)
     {
+        _directory.CreateStore(_identity.StoreId);
+        _directory.SyncFolder(_directory.Segments);
         if (found is null)
         {
             // The slots first: from here on the old store is not looked at again, whatever happens next.
             WriteBothSlots(isClean: false);
-            _directory.CreateStore(_identity.StoreId);
-            _directory.SyncFolder(_directory.Segments);
             Report = new OpenReport(true, reason, 0, 0, 0);
         }
         else
         {
             _clock.AdvanceTo(found.ClockHighWater);
-            var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers);
+            var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers, _listener);
             _writer.ContinueAfter(recovery.Run(found));
             WriteBothSlots(isClean: false);
             Report = new OpenReport(false, reason, Index.Count, recovery.HoleCount, recovery.ScannedCount);
         }
 
         FirstSequence = _writer.Mark.HighestSequence + SessionGap;
-        _reclaim.MakeRoom(0);
+        if (_reclaim.IsNeededFor(0) || _reclaim.IsNeededForCounts)
+        {
+            Roll(0);
+        }
     }
 
+    /// <summary>
+    /// Goes on to the next segment. As a rule the spare is there and costs no bytes, and what has to go is reclaimed afterwards, with
+    /// a new segment at hand for what is worth keeping.
+    /// </summary>
     private void Roll(long recordBytes)
     {
-        _reclaim.MakeRoom(_writer.BytesToBegin(recordBytes));
+        long bytes = _writer.BytesToBegin(recordBytes);
+        if (bytes > 0 && _reclaim.IsNeededFor(bytes))
+        {
+            _reclaim.MakeRoom(bytes, recordBytes);
+        }
+
         _writer.Seal();
         _writer.Begin(recordBytes);
-        _reclaim.MakeRoom(_writer.BytesToBegin(0));
+        _reclaim.MakeRoom(_writer.BytesToBegin(0), recordBytes);
         _writer.EnsureSpare();
     }
 
     /// <summary>A clear is in the log: nothing before it is alive. Its own segment stays, and what is behind it there.</summary>
     private void EraseCleared(long clearedIn)
     {
-        _reclaim.EraseUpTo(clearedIn - 1);
-        _quarantine.Empty();
+        try
+        {
+            _reclaim.EraseUpTo(clearedIn - 1);
+            _quarantine.Empty();
+        }
+        catch (Exception exception)
+        {
+            // The clear itself is done; what could not be erased now goes in its turn.
+            _listener.Faulted(exception);
+        }
     }
 
     private void WriteBothSlots(bool isClean)

@@ -59,7 +59,7 @@ internal sealed class SegmentWriter(
     /// <summary>Whether a record of this length fits into the active segment behind what is waiting in the run.</summary>
     public bool HasRoom(long recordBytes) =>
         _active is not null
-        && _facts.EndOffset + _runBytes + recordBytes <= _capacity
+        && _facts.EndOffset + _runBytes + recordBytes + FooterLengthWith(_run.Count + 1) <= _capacity
         && _facts.All.Length + _run.Count < settings.MaxSegmentRecords;
 
     /// <summary>
@@ -120,8 +120,7 @@ internal sealed class SegmentWriter(
         _facts.EndOffset = offset + _runBytes;
         Mark = new LogMark(_active.Number, _facts.EndOffset, Math.Max(Mark.HighestSequence, _facts.HighestSequence));
         _facts.HighestSequence = Mark.HighestSequence;
-        _run.Clear();
-        _runBytes = 0;
+        ForgetRun();
     }
 
     /// <summary>Ends the active segment with its footer.</summary>
@@ -202,7 +201,12 @@ internal sealed class SegmentWriter(
     }
 
     private long CapacityFor(long recordBytes, int carriedBytes) =>
-        Math.Max(settings.SegmentBytes, RecordFormat.Align(SegmentFormat.HeaderBytes + carriedBytes + recordBytes));
+        Math.Max(
+            settings.SegmentBytes,
+            RecordFormat.Align(SegmentFormat.HeaderBytes + carriedBytes + recordBytes) + SegmentFormat.FooterLength(1, 0));
+
+    /// <summary>The footer has to fit too, so that sealing needs no space that is not there already.</summary>
+    private long FooterLengthWith(int moreFacts) => _facts.FooterLength + ((long)moreFacts * SegmentFormat.FactBytes);
 
     private bool IsCurrent(CacheEntry entry, ulong keyHash) =>
         index.TryGet(keyHash, out var current)
@@ -284,13 +288,24 @@ internal sealed class SegmentWriter(
         }
     }
 
-    /// <summary>Gives the active segment up at its last verified byte. Large buffers go too: they belonged to what failed.</summary>
+    /// <summary>Gives the active segment up at its last verified byte.</summary>
     private void Abandon()
     {
         (_abandoned, _abandonedFacts) = (_active, _facts);
         _active = null;
+        ForgetRun();
+    }
+
+    /// <summary>A buffer that one large record needed is not kept.</summary>
+    private void ForgetRun()
+    {
         _run.Clear();
         _runBytes = 0;
+        if (_buffer.Length > BatchBytes)
+        {
+            _buffer = new byte[BatchBytes];
+            _readBack = [];
+        }
     }
 
     private readonly record struct Placed(

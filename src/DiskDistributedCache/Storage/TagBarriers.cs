@@ -74,9 +74,11 @@ internal sealed class TagBarriers
     {
         foreach (var (tag, barrier) in _barriers)
         {
-            if (barrier.Segment <= upToSegment && _barriers.TryRemove(new KeyValuePair<string, Barrier>(tag, barrier)))
+            if (barrier.Segment <= upToSegment)
             {
+                // First the floor: in between, whoever finds no barrier has to find the floor.
                 Raise(ref _floor, barrier.Sequence);
+                _barriers.TryRemove(new KeyValuePair<string, Barrier>(tag, barrier));
             }
         }
     }

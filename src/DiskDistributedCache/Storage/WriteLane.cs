@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using DiskDistributedCache.Entries;
 
 namespace DiskDistributedCache.Storage;
 
@@ -8,53 +9,60 @@ namespace DiskDistributedCache.Storage;
 /// the next batch.
 ///
 /// A caller waits at most the I/O timeout; then its mutation stays in the queue and is owed. So is everything in a batch that
-/// failed: it goes back to the front of the queue. While a batch is over its time the lane is stalled and nobody waits for it. Owed
-/// values are bounded by dropping the oldest (its removal stays owed).
+/// failed: it goes back to the front of the queue, and is tried again with the next mutation; after a few failures in a row, with
+/// the next heartbeat. While the store is not open, the lane fails, or an operation is over its time, nobody waits. Owed values are
+/// bounded by dropping the oldest (their removals stay owed).
 ///
-/// Concurrency: everything is guarded by the lock on this object, which is never held over I/O. Callers continue on the thread
-/// pool, never here.
+/// Concurrency: everything is guarded by one lock, which is never held over I/O. Callers continue on the thread pool, never
+/// here. Once the lane has ended it takes nothing more: what comes later would be neither written nor known to be missing.
 /// </summary>
 internal sealed class WriteLane : IDisposable
 {
     private const long BatchBytes = 1 << 20;
     private const int SpinCount = 40;
 
+    /// <summary>Failures in a row that are tried again at once; then the heartbeat decides.</summary>
+    private const int QuickRetryCount = 2;
+
     private readonly object _lock = new();
     private readonly Func<IReadOnlyList<Mutation>, bool> _append;
     private readonly Action _finish;
     private readonly TimeSpan _timeout;
-    private readonly long _maxOwedValueBytes;
+    private readonly long _maxOwedWeight;
     private readonly Thread _thread;
+
+    // Guarded by _lock.
+    private readonly MutationQueue _queue;
     private readonly Queue<Action> _jobs = new();
-    private readonly Dictionary<Entries.CacheKey, Mutation> _waitingRemovals = [];
     private readonly List<Mutation> _batch = [];
-    private Mutation? _head;
-    private Mutation? _tail;
-    private int _count;
-    private long _owedValueBytes;
     private long _busySince;
+    private int _failureCount;
     private bool _isOpen;
     private bool _hasFailed;
     private bool _isStopping;
     private bool _hasEnded;
     private bool _isSleeping;
+
     private volatile bool _hasWork;
 
     /// <param name="append">Appends a batch; false when it failed. Does not throw.</param>
     /// <param name="finish">Runs on the lane when it has been stopped and nothing more can be written. Does not throw.</param>
     /// <param name="timeout">The longest that a caller waits.</param>
-    /// <param name="maxOwedValueBytes">Bytes of owed values above which the oldest are dropped.</param>
-    public WriteLane(Func<IReadOnlyList<Mutation>, bool> append, Action finish, TimeSpan timeout, long maxOwedValueBytes)
+    /// <param name="weigh">What a value weighs in memory.</param>
+    /// <param name="maxOwedWeight">Weight of owed values above which the oldest are dropped.</param>
+    public WriteLane(
+        Func<IReadOnlyList<Mutation>, bool> append, Action finish, TimeSpan timeout, Func<CacheEntry, long> weigh, long maxOwedWeight)
     {
         _append = append;
         _finish = finish;
         _timeout = timeout;
-        _maxOwedValueBytes = maxOwedValueBytes;
+        _queue = new MutationQueue(weigh);
+        _maxOwedWeight = maxOwedWeight;
         _thread = new Thread(Run) { IsBackground = true, Name = "DiskDistributedCache writer" };
     }
 
     /// <summary>Called, outside the lock, with owed values that had to be dropped.</summary>
-    public event Action<Entries.CacheEntry>? ValueDropped;
+    public event Action<CacheEntry>? ValueDropped;
 
     /// <summary>Mutations that were acknowledged and are not on disk.</summary>
     public int OwedCount
@@ -63,18 +71,13 @@ internal sealed class WriteLane : IDisposable
         {
             lock (_lock)
             {
-                int owed = _batch.Count(mutation => mutation.IsAcknowledged);
-                for (var mutation = _head; mutation is not null; mutation = mutation.Next)
-                {
-                    owed += mutation.IsAcknowledged ? 1 : 0;
-                }
-
-                return owed;
+                return _queue.OwedCount + _batch.Count(mutation => mutation.IsAcknowledged);
             }
         }
     }
 
-    public int Count => Volatile.Read(ref _count);
+    /// <summary>Everything that waits, owed or not.</summary>
+    public int QueuedCount => _queue.Count;
 
     public bool HasWaiters
     {
@@ -82,7 +85,7 @@ internal sealed class WriteLane : IDisposable
         {
             lock (_lock)
             {
-                return _batch.Exists(mutation => !mutation.IsAcknowledged) || (_tail is not null && !_tail.IsAcknowledged);
+                return _queue.AwaitedCount > 0 || _batch.Exists(mutation => !mutation.IsAcknowledged);
             }
         }
     }
@@ -91,10 +94,11 @@ internal sealed class WriteLane : IDisposable
 
     /// <summary>
     /// Queues a mutation. Its task completes when it is acknowledged. A removal of a key whose removal is already waiting joins
-    /// that one. Null when the lane has ended: the mutation has come too late to be kept.
+    /// that one. Null when the lane has ended.
     /// </summary>
     public Mutation? TryEnqueue(Mutation mutation)
     {
+        List<CacheEntry>? dropped = null;
         lock (_lock)
         {
             if (_hasEnded)
@@ -102,28 +106,41 @@ internal sealed class WriteLane : IDisposable
                 return null;
             }
 
-            if (mutation.Kind == RecordKind.Removal)
+            if (_queue.TryJoin(mutation) is { } waiting)
             {
-                if (_waitingRemovals.TryGetValue(mutation.Key, out var waiting))
-                {
-                    waiting.Sequence = Math.Max(waiting.Sequence, mutation.Sequence);
-                    return waiting;
-                }
-
-                _waitingRemovals.Add(mutation.Key, mutation);
+                return waiting;
             }
 
             mutation.AcceptedAt = Stopwatch.GetTimestamp();
-            Append(mutation);
-            _hasFailed = false;
-            if (!_isOpen || IsStalled)
+            _queue.Append(mutation);
+            if (_failureCount <= QuickRetryCount)
             {
-                Release(mutation);
+                _hasFailed = false;
+            }
+
+            if (!_isOpen || _hasFailed || IsStalled)
+            {
+                _queue.Acknowledge(mutation);
+                dropped = _queue.DropOldestValues(_queue.OwedValueBytes - _maxOwedWeight);
             }
 
             Wake();
-            return mutation;
         }
+
+        Report(dropped);
+        return mutation;
+    }
+
+    /// <summary>Gives up the oldest owed values until this much weight is gone, or none is left.</summary>
+    public void DropOwed(long weight)
+    {
+        List<CacheEntry>? dropped = null;
+        lock (_lock)
+        {
+            dropped = _queue.DropOldestValues(weight);
+        }
+
+        Report(dropped);
     }
 
     /// <summary>Runs a job on the lane.</summary>
@@ -147,36 +164,32 @@ internal sealed class WriteLane : IDisposable
         }
     }
 
-    /// <summary>Lets every caller go that has waited for its time. What they wait for is owed from here on.</summary>
+    /// <summary>Lets every caller go that has waited for its time.</summary>
     public void ReleaseOverdue()
     {
-        List<Entries.CacheEntry>? dropped = null;
+        List<CacheEntry>? dropped = null;
         lock (_lock)
         {
-            foreach (var mutation in _batch)
+            foreach (var mutation in _batch.Where(IsOverdue))
             {
-                ReleaseIfOverdue(mutation);
+                mutation.TrySetResult();
             }
 
-            for (var mutation = _head; mutation is not null; mutation = mutation.Next)
+            if (_queue.AwaitedCount > 0)
             {
-                ReleaseIfOverdue(mutation);
-            }
-
-            for (var mutation = _head; mutation is not null && _owedValueBytes > _maxOwedValueBytes; mutation = mutation.Next)
-            {
-                if (mutation is { IsAcknowledged: true, Kind: RecordKind.Value })
+                _queue.ForEach(mutation =>
                 {
-                    _owedValueBytes -= mutation.RecordBytes;
-                    (dropped ??= []).Add(mutation.DropValue());
-                }
+                    if (IsOverdue(mutation))
+                    {
+                        _queue.Acknowledge(mutation);
+                    }
+                });
             }
+
+            dropped = _queue.DropOldestValues(_queue.OwedValueBytes - _maxOwedWeight);
         }
 
-        foreach (var entry in dropped ?? [])
-        {
-            ValueDropped?.Invoke(entry);
-        }
+        Report(dropped);
     }
 
     /// <summary>Changes what is waiting, while nothing is taken or added.</summary>
@@ -184,10 +197,7 @@ internal sealed class WriteLane : IDisposable
     {
         lock (_lock)
         {
-            for (var mutation = _head; mutation is not null; mutation = mutation.Next)
-            {
-                change(mutation);
-            }
+            _queue.ForEach(change);
         }
     }
 
@@ -196,14 +206,7 @@ internal sealed class WriteLane : IDisposable
     {
         lock (_lock)
         {
-            for (var mutation = _head; mutation is not null; mutation = mutation.Next)
-            {
-                mutation.TrySetResult();
-            }
-
-            (_head, _tail) = (null, null);
-            (_count, _owedValueBytes) = (0, 0);
-            _waitingRemovals.Clear();
+            _queue.Clear();
         }
     }
 
@@ -224,19 +227,22 @@ internal sealed class WriteLane : IDisposable
 
     private bool IsStalled => _busySince != 0 && Stopwatch.GetElapsedTime(_busySince) > _timeout;
 
-    private bool CanWrite => _head is not null && _isOpen && !_hasFailed;
+    private bool CanWrite => _queue.Count > 0 && _isOpen && !_hasFailed;
+
+    private bool IsOverdue(Mutation mutation) =>
+        !mutation.IsAcknowledged && Stopwatch.GetElapsedTime(mutation.AcceptedAt) > _timeout;
 
     private void Run()
     {
         while (Next(out var job))
         {
-            if (job is not null)
+            if (job is null)
             {
-                job();
+                WriteBatch();
             }
             else
             {
-                WriteBatch();
+                RunJob(job);
             }
         }
 
@@ -264,20 +270,40 @@ internal sealed class WriteLane : IDisposable
                     return false;
                 }
 
-                TakeBatch();
+                _queue.Take(_batch, BatchBytes);
             }
 
+            _busySince = Stopwatch.GetTimestamp();
             _hasWork = _jobs.Count > 0 || CanWrite || _isStopping;
             return true;
         }
     }
 
-    private void WriteBatch()
+    private void RunJob(Action job)
     {
-        bool isWritten = _append(_batch);
+        try
+        {
+            job();
+        }
+        catch (Exception)
+        {
+            // Jobs handle their own trouble. What still gets here (a logger that throws, say) must not end the process.
+        }
+
         lock (_lock)
         {
             _busySince = 0;
+        }
+    }
+
+    private void WriteBatch()
+    {
+        bool isWritten = TryAppend();
+        lock (_lock)
+        {
+            _busySince = 0;
+            _hasFailed = !isWritten;
+            _failureCount = isWritten ? 0 : _failureCount + 1;
             if (isWritten)
             {
                 foreach (var mutation in _batch)
@@ -287,92 +313,31 @@ internal sealed class WriteLane : IDisposable
             }
             else
             {
-                // Tried again with the next mutation or the next heartbeat.
-                _hasFailed = true;
-                PutBack();
+                _queue.PutBack(_batch);
             }
 
             _batch.Clear();
         }
     }
 
-    private void TakeBatch()
+    private bool TryAppend()
     {
-        long bytes = 0;
-        while (_head is { } mutation && (bytes == 0 || bytes + mutation.RecordBytes <= BatchBytes))
+        try
         {
-            bytes += mutation.RecordBytes;
-            _head = mutation.Next;
-            mutation.Next = null;
-            _count--;
-            if (mutation.Kind == RecordKind.Removal)
-            {
-                _waitingRemovals.Remove(mutation.Key);
-            }
-
-            if (mutation is { Kind: RecordKind.Value, IsAcknowledged: true })
-            {
-                _owedValueBytes -= mutation.RecordBytes;
-            }
-
-            _batch.Add(mutation);
+            return _append(_batch);
         }
-
-        if (_head is null)
+        catch (Exception)
         {
-            _tail = null;
-        }
-
-        _busySince = Stopwatch.GetTimestamp();
-    }
-
-    private void PutBack()
-    {
-        for (int i = _batch.Count - 1; i >= 0; i--)
-        {
-            var mutation = _batch[i];
-            mutation.Next = _head;
-            _head = mutation;
-            _tail ??= mutation;
-            _count++;
-            if (mutation.Kind == RecordKind.Value && mutation.IsAcknowledged)
-            {
-                _owedValueBytes += mutation.RecordBytes;
-            }
-
-            Release(mutation);
+            // As for jobs.
+            return false;
         }
     }
 
-    private void Append(Mutation mutation)
+    private void Report(List<CacheEntry>? dropped)
     {
-        if (_tail is null)
+        foreach (var entry in dropped ?? [])
         {
-            _head = mutation;
-        }
-        else
-        {
-            _tail.Next = mutation;
-        }
-
-        _tail = mutation;
-        _count++;
-    }
-
-    private void ReleaseIfOverdue(Mutation mutation)
-    {
-        if (!mutation.IsAcknowledged && Stopwatch.GetElapsedTime(mutation.AcceptedAt) > _timeout)
-        {
-            Release(mutation);
-        }
-    }
-
-    /// <summary>Acknowledges a mutation that is not on disk: it is owed.</summary>
-    private void Release(Mutation mutation)
-    {
-        if (mutation.TrySetResult() && mutation.Kind == RecordKind.Value)
-        {
-            _owedValueBytes += mutation.RecordBytes;
+            ValueDropped?.Invoke(entry);
         }
     }
 

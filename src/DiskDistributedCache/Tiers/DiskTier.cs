@@ -22,7 +22,7 @@ namespace DiskDistributedCache.Tiers;
 /// </summary>
 internal sealed class DiskTier : IDisposable
 {
-    private const int MaxOwedCount = 1 << 18;
+    private const int MaxQueuedCount = 1 << 19;
     private static readonly TimeSpan s_closeGrace = TimeSpan.FromSeconds(10);
 
     private readonly IFileSystem _fileSystem;
@@ -57,7 +57,7 @@ internal sealed class DiskTier : IDisposable
         CacheMetrics metrics,
         ILogger logger,
         StoreListener listener,
-        long maxOwedValueBytes)
+        long maxOwedBytes)
     {
         (_fileSystem, _root, _clock, _health, _metrics, _logger, _listener) =
             (fileSystem, options.Directory!, clock, health, metrics, logger, listener);
@@ -65,10 +65,10 @@ internal sealed class DiskTier : IDisposable
         IoTimeout = options.IoTimeout;
         HeartbeatInterval = options.HeartbeatInterval;
         TimeProvider = timeProvider;
-        _writer = new WriteLane(TryAppend, CloseStore, IoTimeout, maxOwedValueBytes);
+        _writer = new WriteLane(TryAppend, CloseStore, IoTimeout, MemoryTier.WeightOf, maxOwedBytes);
         _readers = new ReadLanes(Read, entry => ReadLate?.Invoke(entry), IoTimeout);
         _watchdog = new Watchdog(ReleaseOverdue, IoTimeout);
-        _writer.ValueDropped += DropOwed;
+        _writer.ValueDropped += OnDropped;
     }
 
     /// <summary>Called with owed values that are given up because too much is owed.</summary>
@@ -158,7 +158,7 @@ internal sealed class DiskTier : IDisposable
     /// <exception cref="ObjectDisposedException">The store was closed meanwhile.</exception>
     public Acknowledgement Enqueue(Mutation mutation)
     {
-        if (_writer.Count > MaxOwedCount)
+        if (_writer.QueuedCount > MaxQueuedCount)
         {
             GiveUpOwed();
         }
@@ -173,6 +173,9 @@ internal sealed class DiskTier : IDisposable
         _watchdog.Arm();
         return new Acknowledgement(waiting.Task, IoTimeout);
     }
+
+    /// <summary>Gives up the oldest owed values until this much weight is gone, or none is left.</summary>
+    public void DropOwed(long weight) => _writer.DropOwed(weight);
 
     /// <summary>Logs a clear that stands for barriers which were merged.</summary>
     public void EnqueueMerged(long sequence)
@@ -289,6 +292,13 @@ internal sealed class DiskTier : IDisposable
         await drained.Task.WaitAsync(s_closeGrace).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
+    /// <summary>Notes that the disk failed at something.</summary>
+    public void CountFault(Exception exception)
+    {
+        _metrics.CountDiskErrors(1);
+        _health.Failed(exception);
+    }
+
     /// <summary>Writes what is waiting and closes the store, on the lane; waits for that for a grace time.</summary>
     public void Dispose()
     {
@@ -328,23 +338,44 @@ internal sealed class DiskTier : IDisposable
 
     private void OpenStore()
     {
-        var directory = new CacheDirectory(_fileSystem, _root);
         try
         {
+            TryOpenStore();
+        }
+        finally
+        {
+            _opening.TrySetResult();
+        }
+    }
+
+    private void TryOpenStore()
+    {
+        CacheDirectory? directory = null;
+        SegmentStore store;
+        try
+        {
+            directory = new CacheDirectory(_fileSystem, _root);
             _quarantine = new Quarantine(directory, _clock, _settings.MaxQuarantineBytes);
-            Publish(SegmentStore.Open(directory, _settings, _clock, _quarantine, _listener));
-            _directory = directory;
+            store = SegmentStore.Open(directory, _settings, _clock, _quarantine, _listener);
         }
         catch (Exception exception)
         {
-            directory.Dispose();
+            directory?.Dispose();
             if (_health.Unavailable(exception))
             {
-                Log.StoreUnavailable(_logger, exception, directory.Path);
+                Log.StoreUnavailable(_logger, exception, _root);
             }
+
+            return;
         }
 
-        _opening.TrySetResult();
+        // From here on the store is in use: nothing that fails may let go of its lock.
+        _directory = directory;
+        Publish(store);
+        _health.Opened();
+        _writer.Resume();
+        _writer.Post(() => EraseOtherStores(store));
+        Announce(store.Report);
     }
 
     private void Publish(SegmentStore store)
@@ -356,17 +387,36 @@ internal sealed class DiskTier : IDisposable
             waiting.Renumber(by);
             waiting.MergeInto(store.Barriers);
             _barriers = store.Barriers;
-            _writer.ForEachWaiting(mutation =>
-            {
-                mutation.Sequence += by;
-                mutation.Entry?.Number(mutation.Sequence, mutation.Sequence);
-                Apply(mutation, store);
-            });
+
+            // Removals last: one that another has joined stands before values that it removes. All of it compares numbers, so this is
+            // order enough.
+            _writer.ForEachWaiting(mutation => Renumber(mutation, by, store));
+            _writer.ForEachWaiting(mutation => ApplyUnlessValue(mutation, store));
             _sequence += by;
             _store = store;
         }
+    }
 
-        var report = store.Report;
+    private static void Renumber(Mutation mutation, long by, SegmentStore store)
+    {
+        mutation.Sequence += by;
+        mutation.Entry?.Number(mutation.Sequence, mutation.Sequence);
+        if (mutation.Kind == RecordKind.Value)
+        {
+            Apply(mutation, store);
+        }
+    }
+
+    private static void ApplyUnlessValue(Mutation mutation, SegmentStore store)
+    {
+        if (mutation.Kind != RecordKind.Value)
+        {
+            Apply(mutation, store);
+        }
+    }
+
+    private void Announce(OpenReport report)
+    {
         if (report.IsNew)
         {
             Log.StoreBegun(_logger, _root, report.Trust);
@@ -375,18 +425,14 @@ internal sealed class DiskTier : IDisposable
         {
             Log.StoreOpened(_logger, _root, report.Entries, report.Trust, report.Holes, report.Scanned);
         }
-
-        _health.Opened();
-        _writer.Resume();
-        EraseOtherStores(store);
     }
 
-    /// <summary>A folder at a time, between batches.</summary>
+    /// <summary>A file at a time, between batches.</summary>
     private void EraseOtherStores(SegmentStore store) => Guarded(() =>
     {
-        foreach (string folder in store.OtherStores())
+        if (store.EraseOtherStep())
         {
-            _writer.Post(() => Guarded(() => store.EraseOther(folder)));
+            _writer.Post(() => EraseOtherStores(store));
         }
     });
 
@@ -409,7 +455,7 @@ internal sealed class DiskTier : IDisposable
         {
             // Owed from here on. (What follows from that for the trust in the store belongs to the state machine of the disk's health.)
             Log.WriteFailed(_logger, exception);
-            Count(exception);
+            CountFault(exception);
             return false;
         }
     }
@@ -438,7 +484,7 @@ internal sealed class DiskTier : IDisposable
         catch (Exception exception)
         {
             Log.ReadFailed(_logger, exception);
-            Count(exception);
+            CountFault(exception);
             return null;
         }
     }
@@ -469,7 +515,7 @@ internal sealed class DiskTier : IDisposable
         catch (Exception exception)
         {
             Log.HeartbeatFailed(_logger, exception);
-            Count(exception);
+            CountFault(exception);
         }
     }
 
@@ -480,7 +526,7 @@ internal sealed class DiskTier : IDisposable
         {
             if (_store is { } store)
             {
-                if (_writer.Count == 0)
+                if (_writer.QueuedCount == 0)
                 {
                     WriteTouches(store);
                     store.Close();
@@ -493,7 +539,7 @@ internal sealed class DiskTier : IDisposable
         catch (Exception exception)
         {
             Log.CloseFailed(_logger, exception);
-            Count(exception);
+            CountFault(exception);
             _store?.Dispose();
         }
         finally
@@ -521,7 +567,7 @@ internal sealed class DiskTier : IDisposable
     /// <summary>Too much is owed to be kept: a clear covers all of it.</summary>
     private void GiveUpOwed()
     {
-        Log.OwedOverflow(_logger, MaxOwedCount);
+        Log.OwedOverflow(_logger, MaxQueuedCount);
         var clear = new Mutation(RecordKind.Clear);
         _writer.DropAll();
         Number(clear);
@@ -529,7 +575,7 @@ internal sealed class DiskTier : IDisposable
         _writer.TryEnqueue(clear);
     }
 
-    private void DropOwed(CacheEntry entry)
+    private void OnDropped(CacheEntry entry)
     {
         Forget(entry);
         OwedDropped?.Invoke(entry);
@@ -556,13 +602,7 @@ internal sealed class DiskTier : IDisposable
         }
         catch (Exception exception)
         {
-            Count(exception);
+            CountFault(exception);
         }
-    }
-
-    private void Count(Exception exception)
-    {
-        _metrics.CountDiskErrors(1);
-        _health.Failed(exception);
     }
 }

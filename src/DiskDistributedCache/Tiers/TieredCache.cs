@@ -208,6 +208,8 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         }
     }
 
+    public override void Faulted(Exception exception) => _disk.CountFault(exception);
+
     public override void SweepMemory()
     {
         // Whoever promotes an entry has looked at the index before: wait for those who looked before the entry was dropped there.
@@ -403,12 +405,13 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
     }
 
     /// <summary>
-    /// A value that is not on disk yet is pinned. Where too much is pinned already it is not kept in memory: its caller still waits
-    /// until it is on disk, and until then it is a miss.
+    /// A value that is not on disk yet is pinned. Where too much is pinned already the oldest owed values make room; where the room
+    /// is taken by values whose callers still wait, the new one is not kept in memory: its caller waits too, and until it is on
+    /// disk it is a miss.
     /// </summary>
     private void PutInMemory(Mutation mutation)
     {
-        if (mutation.Entry is { } entry && _memory.PinnedBytes + MemoryTier.WeightOf(entry) <= _maxPinnedBytes)
+        if (mutation.Entry is { } entry && HasPinRoom(MemoryTier.WeightOf(entry), mutation.Key))
         {
             _memory.Put(entry, pinned: true);
         }
@@ -416,6 +419,18 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         {
             _memory.Remove(mutation.Key);
         }
+    }
+
+    private bool HasPinRoom(long weight, in CacheKey key)
+    {
+        if (_memory.PinnedBytes + weight <= _maxPinnedBytes)
+        {
+            return true;
+        }
+
+        _memory.Remove(key);
+        _disk.DropOwed(_memory.PinnedBytes + weight - _maxPinnedBytes);
+        return _memory.PinnedBytes + weight <= _maxPinnedBytes;
     }
 
     private Acknowledgement MutateAll(Mutation mutation)

@@ -221,5 +221,9 @@ internal sealed class StoreScene : IDisposable
         public override void MarkUsed() => WhenMarkingUsed?.Invoke();
 
         public override void SweepMemory() => WhenSweeping?.Invoke();
+
+        public List<Exception> Faults { get; } = [];
+
+        public override void Faulted(Exception exception) => Faults.Add(exception);
     }
 }
