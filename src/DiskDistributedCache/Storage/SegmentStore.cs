@@ -42,6 +42,7 @@ internal sealed class SegmentStore : IDisposable
     private readonly RecordReader _reader;
     private long _generation;
     private int _damagedCount;
+    private bool _hasSyncFailed;
 
     private SegmentStore(
         CacheDirectory directory, StoreSettings settings, CacheClock clock, Quarantine quarantine, StoreListener listener, OpenedSuperblock opened)
@@ -161,9 +162,15 @@ internal sealed class SegmentStore : IDisposable
     /// <summary>Stores the position of the log and the clock in the superblock slot that is not the newest.</summary>
     public void Heartbeat() => WriteSlot((int)(++_generation % Superblock.SlotCount), isClean: false);
 
-    /// <summary>Makes everything that was appended durable.</summary>
+    /// <summary>Makes everything that was appended durable. Once that has failed, no later success is believed.</summary>
     public void Sync()
     {
+        if (_hasSyncFailed)
+        {
+            throw new IOException("An earlier sync failed, so it is not known what is durable.");
+        }
+
+        _hasSyncFailed = true;
         foreach (var segment in _segments.Ordered)
         {
             if (!segment.IsSynced)
@@ -174,6 +181,7 @@ internal sealed class SegmentStore : IDisposable
         }
 
         _directory.SyncFolder(_directory.StoreOf(_identity.StoreId));
+        _hasSyncFailed = false;
     }
 
     /// <summary>Seals, syncs and marks the store as clean. Without this, or when it throws, the store is one of a killed process.</summary>
@@ -184,7 +192,7 @@ internal sealed class SegmentStore : IDisposable
             Roll(0);
         }
 
-        _writer.Seal();
+        Seal();
         Sync();
         WriteBothSlots(isClean: true);
     }
@@ -255,6 +263,7 @@ internal sealed class SegmentStore : IDisposable
         else
         {
             _clock.AdvanceTo(found.ClockHighWater);
+            _directory.Delete(_directory.SpareOf(found.StoreId));
             var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers);
             _writer.ContinueAfter(recovery.Run(found));
             WriteBothSlots(isClean: false);
@@ -267,11 +276,17 @@ internal sealed class SegmentStore : IDisposable
 
     private void Roll(long recordBytes)
     {
+        Seal();
         _reclaim.MakeRoom(_writer.BytesToBegin(recordBytes));
-        _writer.Seal();
         _writer.Begin(recordBytes);
         _reclaim.MakeRoom(_writer.BytesToBegin(0));
         _writer.EnsureSpare();
+    }
+
+    private void Seal()
+    {
+        _reclaim.MakeRoom(_writer.BytesToSeal);
+        _writer.Seal();
     }
 
     /// <summary>A clear is in the log: nothing before it is alive. Its own segment stays, and what is behind it there.</summary>
