@@ -36,13 +36,18 @@ internal sealed class Reclaim(
         || index.Count + settings.MaxSegmentRecords > settings.MaxEntries;
 
     /// <summary>
-    /// Erases oldest segments until this many bytes can be added and the counts are within their limits, or only the active segment
-    /// is left. What is appended again leaves room for <paramref name="reservedBytes"/> in the active segment.
+    /// Erases oldest segments until this many bytes can be added, or only the active segment is left. What is appended again leaves
+    /// room for <paramref name="reservedBytes"/> in the active segment.
     /// </summary>
-    public void MakeRoom(long newBytes, long reservedBytes)
+    public void MakeRoom(long newBytes, long reservedBytes) => EraseWhile(() => IsNeededFor(newBytes), reservedBytes);
+
+    /// <summary>The same until there are few enough segments and entries.</summary>
+    public void KeepCounts(long reservedBytes) => EraseWhile(() => IsNeededForCounts, reservedBytes);
+
+    private void EraseWhile(Func<bool> isNeeded, long reservedBytes)
     {
         bool marked = false;
-        while ((IsNeededFor(newBytes) || IsNeededForCounts) && segments.Ordered.Count > 0 && !writer.IsActive(segments.Ordered[0]))
+        while (isNeeded() && segments.Ordered.Count > 0 && !writer.IsActive(segments.Ordered[0]))
         {
             if (!marked)
             {

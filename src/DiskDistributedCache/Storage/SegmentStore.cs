@@ -43,7 +43,7 @@ internal sealed class SegmentStore : IDisposable
     private readonly StoreListener _listener;
     private long _generation;
     private int _damagedCount;
-    private bool _hasFailedSync;
+    private bool _hasSyncFailed;
 
     private SegmentStore(
         CacheDirectory directory, StoreSettings settings, CacheClock clock, Quarantine quarantine, StoreListener listener, OpenedSuperblock opened)
@@ -164,28 +164,27 @@ internal sealed class SegmentStore : IDisposable
     /// <summary>Stores the position of the log and the clock in the superblock slot that is not the newest.</summary>
     public void Heartbeat() => WriteSlot((int)(++_generation % Superblock.SlotCount), isClean: false);
 
-    /// <summary>Makes everything that was appended durable.</summary>
+    /// <summary>Makes everything that was appended durable. Once that has failed, no later success is believed.</summary>
     public void Sync()
     {
-        try
+        if (_hasSyncFailed)
         {
-            foreach (var segment in _segments.Ordered)
-            {
-                if (!segment.IsSynced)
-                {
-                    segment.File.Sync();
-                    segment.IsSynced = !_writer.IsActive(segment);
-                }
-            }
+            throw new IOException("An earlier sync failed, so it is not known what is durable.");
+        }
 
-            _directory.SyncFolder(_directory.StoreOf(_identity.StoreId));
-        }
-        catch
+        // The kernel says so once: a second sync would succeed although the data is lost.
+        _hasSyncFailed = true;
+        foreach (var segment in _segments.Ordered)
         {
-            // The kernel says so once; a second sync would succeed although the data is lost.
-            _hasFailedSync = true;
-            throw;
+            if (!segment.IsSynced)
+            {
+                segment.File.Sync();
+                segment.IsSynced = !_writer.IsActive(segment);
+            }
         }
+
+        _directory.SyncFolder(_directory.StoreOf(_identity.StoreId));
+        _hasSyncFailed = false;
     }
 
     /// <summary>Seals, syncs and marks the store as clean. Without this, or when it throws, the store is one of a killed process.</summary>
@@ -196,13 +195,8 @@ internal sealed class SegmentStore : IDisposable
             Roll(0);
         }
 
-        _writer.Seal();
+        Seal();
         Sync();
-        if (_hasFailedSync)
-        {
-            throw new IOException("An earlier sync failed, so what the store holds is not known to be durable.");
-        }
-
         WriteBothSlots(isClean: true);
     }
 
@@ -287,6 +281,7 @@ internal sealed class SegmentStore : IDisposable
         else
         {
             _clock.AdvanceTo(found.ClockHighWater);
+            _directory.Delete(_directory.SpareOf(found.StoreId));
             var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers, _listener);
             _writer.ContinueAfter(recovery.Run(found));
             WriteBothSlots(isClean: false);
@@ -306,16 +301,21 @@ internal sealed class SegmentStore : IDisposable
     /// </summary>
     private void Roll(long recordBytes)
     {
-        long bytes = _writer.BytesToBegin(recordBytes);
-        if (bytes > 0 && _reclaim.IsNeededFor(bytes))
-        {
-            _reclaim.MakeRoom(bytes, recordBytes);
-        }
+        _reclaim.MakeRoom(_writer.BytesToBegin(recordBytes), reservedBytes: 0);
+        Seal();
 
-        _writer.Seal();
+        // Once more, for what had to be left because it was in the active segment.
+        _reclaim.MakeRoom(_writer.BytesToBegin(recordBytes), reservedBytes: 0);
         _writer.Begin(recordBytes);
         _reclaim.MakeRoom(_writer.BytesToBegin(0), recordBytes);
+        _reclaim.KeepCounts(recordBytes);
         _writer.EnsureSpare();
+    }
+
+    private void Seal()
+    {
+        _reclaim.MakeRoom(_writer.BytesToSeal, reservedBytes: 0);
+        _writer.Seal();
     }
 
     /// <summary>A clear is in the log: nothing before it is alive. Its own segment stays, and what is behind it there.</summary>

@@ -51,8 +51,10 @@ internal sealed class SegmentWriter(
     public long SpareBytes => _hasSpare ? settings.SegmentBytes : 0;
 
     /// <summary>Bytes that beginning a segment for a record of this length adds to the disk.</summary>
-    public long BytesToBegin(long recordBytes) =>
-        CapacityFor(recordBytes, 0) > settings.SegmentBytes ? CapacityFor(recordBytes, 0) : settings.SegmentBytes - SpareBytes;
+    public long BytesToBegin(long recordBytes) => CapacityFor(recordBytes, _abandonedFacts?.FooterLength ?? 0) - SpareBytes;
+
+    /// <summary>Bytes that the footer of the active segment adds to the disk: what does not fit behind the last record.</summary>
+    public long BytesToSeal => _active is null ? 0 : Math.Max(0, _facts.EndOffset + _facts.FooterLength - _capacity);
 
     public bool IsActive(SegmentFile segment) => ReferenceEquals(segment, _active);
 
@@ -200,7 +202,7 @@ internal sealed class SegmentWriter(
         }
     }
 
-    private long CapacityFor(long recordBytes, int carriedBytes) =>
+    private long CapacityFor(long recordBytes, long carriedBytes) =>
         Math.Max(
             settings.SegmentBytes,
             RecordFormat.Align(SegmentFormat.HeaderBytes + carriedBytes + recordBytes) + SegmentFormat.FooterLength(1, 0));
