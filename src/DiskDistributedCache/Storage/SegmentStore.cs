@@ -222,6 +222,7 @@ internal sealed class SegmentStore : IDisposable
         else
         {
             _clock.AdvanceTo(found.ClockHighWater);
+            _directory.CreateStore(found.StoreId);
             var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers);
             _writer.ContinueAfter(recovery.Run(found));
             WriteBothSlots(isClean: false);
