@@ -38,6 +38,7 @@ internal sealed class SegmentStore : IDisposable
     private readonly Quarantine _quarantine;
     private readonly RecordReader _reader;
     private long _generation;
+    private long _markedSegment;
 
     private SegmentStore(
         CacheDirectory directory, StoreSettings settings, CacheClock clock, Quarantine quarantine, StoreListener listener, OpenedSuperblock opened)
@@ -112,6 +113,7 @@ internal sealed class SegmentStore : IDisposable
                 Roll(length);
             }
 
+            MarkSegment();
             _writer.Add(mutation);
         }
 
@@ -238,8 +240,21 @@ internal sealed class SegmentStore : IDisposable
         _reclaim.MakeRoom(_writer.BytesToBegin(recordBytes));
         _writer.Seal();
         _writer.Begin(recordBytes);
+        MarkSegment();
         _reclaim.MakeRoom(_writer.BytesToBegin(0));
         _writer.EnsureSpare();
+    }
+
+    /// <summary>
+    /// Before the first record of a segment the superblock has its number: a segment that is missing later was there, and may have
+    /// held a removal.
+    /// </summary>
+    private void MarkSegment()
+    {
+        if (_markedSegment != _writer.Mark.Segment)
+        {
+            Heartbeat();
+        }
     }
 
     /// <summary>A clear is in the log: nothing before it is alive. Its own segment stays, and what is behind it there.</summary>
@@ -273,6 +288,7 @@ internal sealed class SegmentStore : IDisposable
         };
         content.WriteTo(bytes, slot);
         _superblockFile.Write(bytes, (long)slot * Superblock.SlotBytes);
+        _markedSegment = content.Mark.Segment;
     }
 
     private sealed record OpenedSuperblock(Superblock Superblock, StoreFile File);
