@@ -283,6 +283,7 @@ internal sealed class SegmentStore : IDisposable
         {
             Generation = _generation,
             IsClean = isClean,
+            IsMarkFinal = !_writer.HasActive,
             ClockHighWater = _clock.NowTicks,
             Mark = _writer.Mark,
         };
