@@ -132,7 +132,7 @@ internal sealed class Recovery(
 
     /// <summary>
     /// How far the records of a segment are known to reach, 0 where nothing is known, and whether that is known to be all: it is
-    /// when a later segment or a clean close says so.
+    /// when a later segment or the superblock says so.
     /// </summary>
     private (long End, bool IsFinal) MarkOf(SegmentFile segment, Superblock superblock)
     {
@@ -144,7 +144,7 @@ internal sealed class Recovery(
             }
         }
 
-        return superblock.Mark.Segment == segment.Number ? (superblock.Mark.EndOffset, superblock.IsClean) : (0, false);
+        return superblock.Mark.Segment == segment.Number ? (superblock.Mark.EndOffset, superblock.IsMarkFinal) : (0, false);
     }
 
     private void Hole(long upTo)

@@ -44,6 +44,7 @@ internal sealed class SegmentStore : IDisposable
     private long _generation;
     private int _damagedCount;
     private bool _hasSyncFailed;
+    private long _markedSegment;
 
     private SegmentStore(
         CacheDirectory directory, StoreSettings settings, CacheClock clock, Quarantine quarantine, StoreListener listener, OpenedSuperblock opened)
@@ -129,6 +130,7 @@ internal sealed class SegmentStore : IDisposable
                 Roll(length);
             }
 
+            MarkSegment();
             _writer.Add(mutation);
             if (mutation is { Kind: RecordKind.Clear, IsMerged: false })
             {
@@ -307,9 +309,22 @@ internal sealed class SegmentStore : IDisposable
         // Once more, for what had to be left because it was in the active segment.
         _reclaim.MakeRoom(_writer.BytesToBegin(recordBytes), reservedBytes: 0);
         _writer.Begin(recordBytes);
+        MarkSegment();
         _reclaim.MakeRoom(_writer.BytesToBegin(0), recordBytes);
         _reclaim.KeepCounts(recordBytes);
         _writer.EnsureSpare();
+    }
+
+    /// <summary>
+    /// Before the first record of a segment the superblock has its number: a segment that is missing later was there, and may have
+    /// held a removal.
+    /// </summary>
+    private void MarkSegment()
+    {
+        if (_markedSegment != _writer.Mark.Segment)
+        {
+            Heartbeat();
+        }
     }
 
     private void Seal()
@@ -352,11 +367,13 @@ internal sealed class SegmentStore : IDisposable
         {
             Generation = _generation,
             IsClean = isClean,
+            IsMarkFinal = !_writer.HasActive,
             ClockHighWater = _clock.NowTicks,
             Mark = _writer.Mark,
         };
         content.WriteTo(bytes, slot);
         _superblockFile.Write(bytes, (long)slot * Superblock.SlotBytes);
+        _markedSegment = content.Mark.Segment;
     }
 
     private sealed record OpenedSuperblock(Superblock Superblock, StoreFile File);

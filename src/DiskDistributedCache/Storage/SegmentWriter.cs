@@ -45,6 +45,8 @@ internal sealed class SegmentWriter(
 
     public bool HasAbandoned => _abandoned is not null;
 
+    public bool HasActive => _active is not null;
+
     /// <summary>Goes on behind a log that was recovered and sealed.</summary>
     public void ContinueAfter(in LogMark mark) => Mark = mark;
 

@@ -30,6 +30,9 @@ internal sealed record Superblock
 
     public bool IsSuspect { get; init; }
 
+    /// <summary>Whether the segment of the mark ends there: nothing was or will be appended to it.</summary>
+    public bool IsMarkFinal { get; init; }
+
     public long SuspectGeneration { get; init; }
 
     public long ClockHighWater { get; init; }
@@ -41,7 +44,7 @@ internal sealed record Superblock
         slot.Clear();
         BinaryPrimitives.WriteUInt64LittleEndian(slot, Magic);
         BinaryPrimitives.WriteInt32LittleEndian(slot[8..], Version);
-        BinaryPrimitives.WriteInt32LittleEndian(slot[12..], (IsClean ? 1 : 0) | (IsSuspect ? 2 : 0));
+        BinaryPrimitives.WriteInt32LittleEndian(slot[12..], (IsClean ? 1 : 0) | (IsSuspect ? 2 : 0) | (IsMarkFinal ? 4 : 0));
         BinaryPrimitives.WriteInt64LittleEndian(slot[16..], Generation);
         StoreId.TryWriteBytes(slot[24..]);
         BinaryPrimitives.WriteInt64LittleEndian(slot[40..], HashSeed);
@@ -72,6 +75,7 @@ internal sealed record Superblock
         {
             IsClean = (flags & 1) != 0,
             IsSuspect = (flags & 2) != 0,
+            IsMarkFinal = (flags & 4) != 0,
             Generation = BinaryPrimitives.ReadInt64LittleEndian(slot[16..]),
             StoreId = new Guid(slot.Slice(24, 16)),
             HashSeed = BinaryPrimitives.ReadInt64LittleEndian(slot[40..]),
