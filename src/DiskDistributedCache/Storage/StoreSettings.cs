@@ -17,7 +17,7 @@ internal sealed record StoreSettings
     public required long MaxQuarantineBytes { get; init; }
 
     /// <summary>Records after which a segment is full whatever their size, so that erasing one never drops most of a small index.</summary>
-    public int MaxSegmentRecords => Math.Max(64, MaxEntries / MinSegments);
+    public int MaxSegmentRecords => Math.Max(1, MaxEntries / MinSegments);
 
     /// <summary>
     /// Segments after which the oldest is reclaimed whatever the bytes: every restart begins a new one, so there can be many short
