@@ -12,6 +12,7 @@ internal sealed class Quarantine(CacheDirectory directory, CacheClock clock, lon
     public const int MaxFiles = 1024;
 
     private readonly Lock _lock = new();
+    private long _lastTicks;
     private long _keptCount;
     private long _corruptCount;
 
@@ -35,7 +36,8 @@ internal sealed class Quarantine(CacheDirectory directory, CacheClock clock, lon
             {
                 bytes = bytes[..(int)Math.Min(bytes.Length, maxBytes)];
                 MakeRoom(bytes.Length);
-                using var file = directory.Open(directory.QuarantineFile(segment, clock.NowTicks), FileMode.Create);
+                _lastTicks = Math.Max(_lastTicks + 1, clock.NowTicks);
+                using var file = directory.Open(directory.QuarantineFile(segment, _lastTicks), FileMode.Create);
                 file.Write(bytes, 0);
                 Interlocked.Increment(ref _keptCount);
             }
