@@ -23,7 +23,6 @@ namespace DiskDistributedCache.Tiers;
 internal sealed class DiskTier : IDisposable
 {
     private const int MaxQueuedCount = 1 << 19;
-    private static readonly TimeSpan s_closeGrace = TimeSpan.FromSeconds(10);
 
     private readonly IFileSystem _fileSystem;
     private readonly string _root;
@@ -96,6 +95,9 @@ internal sealed class DiskTier : IDisposable
     public long CorruptCount => _quarantine?.CorruptCount ?? 0;
 
     public long QuarantinedCount => _quarantine?.KeptCount ?? 0;
+
+    /// <summary>The longest that draining and closing wait for a disk that does not answer.</summary>
+    public TimeSpan CloseGrace { get; set; } = TimeSpan.FromSeconds(10);
 
     private TimeSpan HeartbeatInterval { get; }
 
@@ -289,7 +291,7 @@ internal sealed class DiskTier : IDisposable
             Guarded(() => _store!.Sync());
             drained.TrySetResult();
         });
-        await drained.Task.WaitAsync(s_closeGrace).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await drained.Task.WaitAsync(CloseGrace).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     /// <summary>Notes that the disk failed at something.</summary>
@@ -306,7 +308,7 @@ internal sealed class DiskTier : IDisposable
         _readers.Dispose();
         if (Interlocked.Exchange(ref _started, 1) == 1)
         {
-            _writer.Stop(s_closeGrace);
+            _writer.Stop(CloseGrace);
         }
 
         _opening.TrySetResult();

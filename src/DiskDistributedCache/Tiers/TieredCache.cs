@@ -61,6 +61,13 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
 
     public CacheClock Clock { get; }
 
+    /// <summary>The longest that draining and closing wait for a disk that does not answer.</summary>
+    public TimeSpan CloseGrace
+    {
+        get => _disk.CloseGrace;
+        set => _disk.CloseGrace = value;
+    }
+
     /// <summary>The largest value that is stored.</summary>
     public long MaxEntryBytes { get; }
 

@@ -34,7 +34,10 @@ internal sealed class Fault(FileOperation operation, string pathPart, int skip, 
     /// <summary>Of a write: what is written instead.</summary>
     public Func<byte[], byte[]>? Alter { get; init; }
 
-    /// <summary>Thrown when the call has been done.</summary>
+    /// <summary>Of a read: runs when the bytes are there; may block.</summary>
+    public Action? Done { get; init; }
+
+    /// <summary>Of a write: thrown when it has been done.</summary>
     public Func<Exception>? After { get; init; }
 
     public Action? Healed { get; init; }

@@ -84,6 +84,14 @@ internal sealed class FaultyFileSystem : FileSystemBase
         return gate;
     }
 
+    /// <summary>Reads hang at a gate with their bytes in hand.</summary>
+    public Gate HoldDoneReads(string pathPart = "", int times = int.MaxValue)
+    {
+        var gate = new Gate();
+        Plan(new Fault(FileOperation.Read, pathPart, 0, times) { Done = gate.Pass, Healed = gate.Open });
+        return gate;
+    }
+
     /// <summary>Something that looks on, before the call is done.</summary>
     public Fault Watch(FileOperation operation, Action<FileCall> look, string pathPart = "") =>
         Plan(new Fault(operation, pathPart, 0, int.MaxValue) { Before = look });
@@ -192,8 +200,10 @@ internal sealed class FaultyFileSystem : FileSystemBase
 
         public int Read(SafeFileHandle handle, Span<byte> buffer, long fileOffset)
         {
-            files.Begin(FileOperation.Read, handle, buffer.Length);
-            return real.Read(handle, buffer, fileOffset);
+            var striking = files.Begin(FileOperation.Read, handle, buffer.Length);
+            int read = real.Read(handle, buffer, fileOffset);
+            striking.ForEach(fault => fault.Done?.Invoke());
+            return read;
         }
 
         public void Write(SafeFileHandle handle, ReadOnlySpan<byte> buffer, long fileOffset)
