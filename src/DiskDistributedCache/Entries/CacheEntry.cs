@@ -7,11 +7,14 @@ namespace DiskDistributedCache.Entries;
 /// </summary>
 internal sealed class CacheEntry(CacheKey key, byte[] value, string[] tags, Expiry expiry, long deadline)
 {
-    private long _sequence;
+    // The runtime keeps this order within references, numbers, bytes and structs: what a hit needs is in the first 64 bytes.
+    private readonly string _text = key.Text;
     private long _ticket;
     private long _deadline = deadline;
+    private long _sequence;
+    private readonly KeySpace _space = key.Space;
 
-    public CacheKey Key { get; } = key;
+    public CacheKey Key => new(_space, _text);
 
     public byte[] Value { get; } = value;
 
@@ -19,6 +22,14 @@ internal sealed class CacheEntry(CacheKey key, byte[] value, string[] tags, Expi
     public string[] Tags { get; } = tags;
 
     public Expiry Expiry { get; } = expiry;
+
+    // Belong to the memory tier. Readers write them without a lock and may lose each other's update: hints.
+
+    /// <summary>Hits since the entry was last looked at for eviction, at most 3; those of the version before count too.</summary>
+    public byte Frequency { get; set; }
+
+    /// <summary>Whether the entry was hit since it was put.</summary>
+    public bool WasHit { get; set; }
 
     /// <summary>The entry's place in the order of all mutations: what is newer has the higher number.</summary>
     public long Sequence => Volatile.Read(ref _sequence);
@@ -39,6 +50,9 @@ internal sealed class CacheEntry(CacheKey key, byte[] value, string[] tags, Expi
         Volatile.Write(ref _ticket, ticket);
         Volatile.Write(ref _sequence, sequence);
     }
+
+    /// <summary>Whether this is the entry's key.</summary>
+    public bool Has(in CacheKey key) => string.Equals(_text, key.Text) && _space == key.Space;
 
     public bool IsExpired(long nowTicks) => Deadline <= nowTicks;
 }

@@ -81,13 +81,13 @@ internal sealed class EvictionOrder
         if (smallIsDue && _small.Oldest is { } small)
         {
             _small.Remove(small);
-            if (small.Frequency < PromotionFrequency)
+            if (small.Entry.Frequency < PromotionFrequency)
             {
                 _smallGhost.Add(small.Hash, small.WeightBytes, spaceBytes, ghostCount);
                 return small;
             }
 
-            small.Frequency = 0;
+            small.Entry.Frequency = 0;
             small.Home = Place.Main;
             _main.Add(small);
             return null;
@@ -95,13 +95,13 @@ internal sealed class EvictionOrder
 
         var main = _main.Oldest!;
         _main.Remove(main);
-        if (main.Frequency == 0)
+        if (main.Entry.Frequency == 0)
         {
             _mainGhost.Add(main.Hash, main.WeightBytes, spaceBytes / WindowsPerSpace, ghostCount);
             return main;
         }
 
-        main.Frequency--;
+        main.Entry.Frequency--;
         _main.Add(main);
         return null;
     }

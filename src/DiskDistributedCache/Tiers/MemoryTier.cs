@@ -10,9 +10,9 @@ namespace DiskDistributedCache.Tiers;
 /// unpinned. Pinned entries count against the budget, so the others make room for them. A newer version of a key takes over
 /// the seat of the older one with its home and frequency, and starts at the young end.
 ///
-/// Concurrency: a hit takes no lock and writes only what changes, so that entries which are hit all the time stay in the
-/// cache of every core. Whatever changes the structure takes one short lock. Callers keep puts and removals of the same
-/// key apart; different keys need no care.
+/// Concurrency: a hit takes no lock and touches nothing but slot, entry and value. It writes only what changes, so that entries
+/// which are hit all the time stay in the cache of every core. Whatever changes the structure takes one short lock. Callers
+/// keep puts and removals of the same key apart; different keys need no care.
 /// Order of effects: room is made before an entry is added, so <see cref="Bytes"/> is never above the budget except by
 /// pinned entries. The callback is called after the lock is released, for what left because of space and for nothing else; it
 /// must not throw.
@@ -86,9 +86,8 @@ internal sealed class MemoryTier
     /// <summary>What is in the tier, without order and without a lock: what comes or goes meanwhile may be seen or not.</summary>
     public IEnumerable<CacheEntry> Entries => _table.Residents.Select(resident => resident.Entry);
 
-    /// <summary>The entries that were hit since they were put. A hit during a replacement may count for the newer one.</summary>
-    public IEnumerable<CacheEntry> Used =>
-        _table.Residents.Where(resident => resident.WasHit).Select(resident => resident.Entry);
+    /// <summary>The entries that were hit since they were put.</summary>
+    public IEnumerable<CacheEntry> Used => Entries.Where(entry => entry.WasHit);
 
     /// <summary>What an entry weighs, as near to the memory that it takes as can be had without asking the collector.</summary>
     public static long WeightOf(CacheEntry entry)
@@ -105,23 +104,23 @@ internal sealed class MemoryTier
     /// <summary>The entry of a key, which counts as used from now on; null where there is none.</summary>
     public CacheEntry? TryGet(in CacheKey key)
     {
-        var resident = _table.Find(key, key.GetHashCode());
-        if (resident is null)
+        var entry = _table.FindEntry(key, key.GetHashCode());
+        if (entry is null)
         {
             return null;
         }
 
-        if (resident.Frequency < EvictionOrder.MaximumFrequency)
+        if (entry.Frequency < EvictionOrder.MaximumFrequency)
         {
-            resident.Frequency++;
+            entry.Frequency++;
         }
 
-        if (!resident.WasHit)
+        if (!entry.WasHit)
         {
-            resident.WasHit = true;
+            entry.WasHit = true;
         }
 
-        return resident.Entry;
+        return entry;
     }
 
     /// <summary>
@@ -245,9 +244,9 @@ internal sealed class MemoryTier
         }
 
         MakeRoom(weightBytes, _budgetBytes);
-        resident.Entry = entry;
+        entry.Frequency = isNew ? (byte)0 : resident.Entry.Frequency;
+        entry.WasHit = false;
         resident.WeightBytes = weightBytes;
-        resident.WasHit = false;
         if (pinned)
         {
             _pinned.Add(resident);
@@ -261,6 +260,10 @@ internal sealed class MemoryTier
         if (isNew)
         {
             _table.Add(resident);
+        }
+        else
+        {
+            _table.Replace(resident, entry);
         }
 
         return true;

@@ -12,8 +12,8 @@ internal enum Place : byte
 }
 
 /// <summary>
-/// A key's seat in the memory tier. A newer version of the same key takes over the seat, so a reader that found it sees the
-/// old entry or the new one and never neither. A seat that was given up is never used again: readers may still stand on it.
+/// A key's seat in the memory tier: what the writers know of it. A newer version of the same key takes over the seat. Readers
+/// do not come here, they find the entry in the table. A seat that was given up is never used again.
 /// </summary>
 internal sealed class Resident(CacheEntry entry, int hash)
 {
@@ -26,20 +26,9 @@ internal sealed class Resident(CacheEntry entry, int hash)
         set => _entry = value;
     }
 
-    /// <summary>The key of every entry in this seat; here too, so that a lookup does not wait for the entry's memory.</summary>
-    public CacheKey Key { get; } = entry.Key;
-
     public int Hash { get; } = hash;
 
     public Place Place { get; set; }
-
-    // Written without the lock by readers, who may lose each other's update: a hint that is off by one costs nothing.
-
-    /// <summary>Hits since the resident was last looked at for eviction, at most 3.</summary>
-    public byte Frequency { get; set; }
-
-    /// <summary>Whether the entry was hit since it was put.</summary>
-    public bool WasHit { get; set; }
 
     // Guarded by the lock of the tier.
     public Place Home { get; set; }

@@ -1,28 +1,44 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using DiskDistributedCache.Entries;
 
 namespace DiskDistributedCache.Tiers;
 
 /// <summary>
-/// Finds residents by key: a hash table with open addressing and linear probing, one array of hash and reference.
-/// The table of the framework for this job has an object per key and locks of its own; here the writers already hold the
-/// lock of the tier, and the object that a key needs is the resident itself.
+/// Finds entries and their seats by key: a hash table with open addressing and linear probing. The table of the framework for
+/// this job has an object per key and locks of its own; here the writers already hold the lock of the tier.
 ///
-/// Concurrency: readers take no lock. Writers are kept apart by the lock of the tier. A slot's hash is written before its
-/// resident is published. A resident never moves within an array, so a reader cannot miss one that stays: a removed one
-/// leaves a gravestone, over which readers step, unless nothing lies behind it. When live slots and gravestones fill three
-/// quarters of the array, a new array is filled and then published; readers who are still in the old one see the table as
-/// it was when they came.
+/// Layout: two arrays of the same length. A slot has what a reader needs: hash, entry and value. The value is the entry's; it is
+/// here too so that the processor fetches its memory together with the entry's and not after it, which is most of what a hit
+/// costs where the values are too many for the caches. The seats, which only writers need, are apart.
+///
+/// Concurrency: readers take no lock. Writers are kept apart by the lock of the tier. A slot's hash is written before its entry
+/// is published, and the entry's own key decides, so that a slot that changes hands is not taken for that of another key. A
+/// newer version takes over the slot by one write: a reader sees the old entry or the new one and never neither. Nothing depends
+/// on the value in the slot: it may be that of another version. A key never moves within an array, so a reader cannot miss one
+/// that stays: a removed one leaves a gravestone, over which readers step, unless nothing lies behind it. When live slots and
+/// gravestones fill three quarters of the array, new arrays are filled and then published; a reader who is still in the old
+/// one sees the table as it was when that reader came, or later.
+///
+/// Order of effects: a seat is taken before its entry can be found, and changed or given up only after that entry cannot be found
+/// any more. So who goes through the seats to find what has to go misses nothing that a later reader could find.
 /// </summary>
 internal sealed class ResidentTable
 {
     private const int MinimumLength = 16;
+    private const int LineBytes = 64;
+
+    // Beyond, the processor has noticed by itself where the reads go.
+    private const int MaxPrefetchBytes = 4096;
 
     // The text of its key is null, which no key that is looked for equals.
-    private static readonly Resident s_gravestone = new(new CacheEntry(default, [], [], Expiry.None, 0), 0);
+    private static readonly CacheEntry s_gravestone = new(default, [], [], Expiry.None, 0);
 
     // Written under the lock of the tier, read by anyone.
     private volatile Slot[] _slots = new Slot[MinimumLength];
+    private volatile Resident?[] _seats = new Resident?[MinimumLength];
     private int _count;
 
     // Guarded by the lock of the tier: slots that are not empty, gravestones included.
@@ -37,10 +53,10 @@ internal sealed class ResidentTable
     {
         get
         {
-            var slots = _slots;
-            for (int i = 0; i < slots.Length; i++)
+            var seats = _seats;
+            for (int i = 0; i < seats.Length; i++)
             {
-                var resident = Volatile.Read(ref slots[i].Resident);
+                var resident = Volatile.Read(ref seats[i]);
                 if (resident is not null && resident.Place != Place.None)
                 {
                     yield return resident;
@@ -49,24 +65,45 @@ internal sealed class ResidentTable
         }
     }
 
-    public Resident? Find(in CacheKey key, int hash)
+    /// <summary>The entry of a key. For readers: takes no lock.</summary>
+    public CacheEntry? FindEntry(in CacheKey key, int hash)
     {
         var slots = _slots;
         int mask = slots.Length - 1;
         for (int i = hash & mask; ; i = (i + 1) & mask)
         {
             ref var slot = ref slots[i];
-            var resident = Volatile.Read(ref slot.Resident);
-            if (resident is null)
+            var entry = Volatile.Read(ref slot.Entry);
+            if (entry is null)
             {
                 return null;
             }
 
-            if (slot.Hash == hash && resident.Key.Equals(key))
+            if (slot.Hash == hash)
             {
-                return resident;
+                Prefetch(slot);
+                if (entry.Has(key))
+                {
+                    return entry;
+                }
             }
         }
+    }
+
+    /// <summary>The seat of a key. For writers only.</summary>
+    public Resident? Find(in CacheKey key, int hash)
+    {
+        var slots = _slots;
+        int mask = slots.Length - 1;
+        for (int i = hash & mask; slots[i].Entry is { } entry; i = (i + 1) & mask)
+        {
+            if (slots[i].Hash == hash && entry.Has(key))
+            {
+                return _seats[i];
+            }
+        }
+
+        return null;
     }
 
     /// <summary>Adds a resident whose key is not in the table.</summary>
@@ -77,39 +114,42 @@ internal sealed class ResidentTable
             Rebuild();
         }
 
-        var slots = _slots;
-        int i = FreeSlot(slots, resident.Hash);
-        if (slots[i].Resident is null)
+        int i = FreeSlot(_slots, resident.Hash);
+        if (_slots[i].Entry is null)
         {
             _occupiedCount++;
         }
 
-        slots[i].Hash = resident.Hash;
-        Volatile.Write(ref slots[i].Resident, resident);
+        Volatile.Write(ref _seats[i], resident);
+        _slots[i].Hash = resident.Hash;
+        _slots[i].Publish(resident.Entry);
         Volatile.Write(ref _count, _count + 1);
+    }
+
+    /// <summary>Puts a newer version of the same key on the seat of a resident.</summary>
+    public void Replace(Resident resident, CacheEntry entry)
+    {
+        _slots[SlotOf(resident)].Publish(entry);
+        resident.Entry = entry;
     }
 
     public void Remove(Resident resident)
     {
         var slots = _slots;
         int mask = slots.Length - 1;
-        int i = resident.Hash & mask;
-        while (!ReferenceEquals(slots[i].Resident, resident))
-        {
-            i = (i + 1) & mask;
-        }
-
-        Volatile.Write(ref slots[i].Resident, s_gravestone);
+        int i = SlotOf(resident);
+        slots[i].Publish(s_gravestone);
+        Volatile.Write(ref _seats[i], null);
         Volatile.Write(ref _count, _count - 1);
-        if (slots[(i + 1) & mask].Resident is not null)
+        if (slots[(i + 1) & mask].Entry is not null)
         {
             return;
         }
 
         // Nothing lies behind, so no reader has to step over this gravestone, nor over those right before it.
-        for (; ReferenceEquals(slots[i].Resident, s_gravestone); i = (i - 1) & mask)
+        for (; ReferenceEquals(slots[i].Entry, s_gravestone); i = (i - 1) & mask)
         {
-            Volatile.Write(ref slots[i].Resident, null);
+            Volatile.Write(ref slots[i].Entry, null);
             _occupiedCount--;
         }
     }
@@ -117,30 +157,66 @@ internal sealed class ResidentTable
     public void Clear()
     {
         _slots = new Slot[MinimumLength];
+        _seats = new Resident?[MinimumLength];
         _occupiedCount = 0;
         Volatile.Write(ref _count, 0);
     }
 
+    /// <summary>
+    /// Asks for the value's memory. A prefetch is a hint that cannot fail, so it does no harm if the collector moves the array
+    /// meanwhile, or if value and length are not of the same version.
+    /// </summary>
+    private static unsafe void Prefetch(in Slot slot)
+    {
+        if (Sse.IsSupported)
+        {
+            byte* start = (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(slot.Value!));
+            byte* end = start + Math.Min(slot.ValueLength, MaxPrefetchBytes);
+            for (byte* line = start - sizeof(long); line < end; line += LineBytes)
+            {
+                Sse.Prefetch0(line);
+            }
+        }
+    }
+
+    private int SlotOf(Resident resident)
+    {
+        var seats = _seats;
+        int mask = seats.Length - 1;
+        int i = resident.Hash & mask;
+        while (!ReferenceEquals(seats[i], resident))
+        {
+            i = (i + 1) & mask;
+        }
+
+        return i;
+    }
+
     private void Rebuild()
     {
-        var slots = new Slot[Math.Max(MinimumLength, (int)BitOperations.RoundUpToPowerOf2((uint)(_count + 1) * 2))];
-        foreach (ref readonly var slot in _slots.AsSpan())
+        int length = Math.Max(MinimumLength, (int)BitOperations.RoundUpToPowerOf2((uint)(_count + 1) * 2));
+        var slots = new Slot[length];
+        var seats = new Resident?[length];
+        for (int old = 0; old < _slots.Length; old++)
         {
-            if (slot.Resident is not null && !ReferenceEquals(slot.Resident, s_gravestone))
+            if (_seats[old] is { } resident)
             {
-                slots[FreeSlot(slots, slot.Hash)] = slot;
+                int i = FreeSlot(slots, resident.Hash);
+                slots[i] = _slots[old];
+                seats[i] = resident;
             }
         }
 
         _occupiedCount = _count;
         _slots = slots;
+        _seats = seats;
     }
 
     private static int FreeSlot(Slot[] slots, int hash)
     {
         int mask = slots.Length - 1;
         int i = hash & mask;
-        while (slots[i].Resident is not null && !ReferenceEquals(slots[i].Resident, s_gravestone))
+        while (slots[i].Entry is not null && !ReferenceEquals(slots[i].Entry, s_gravestone))
         {
             i = (i + 1) & mask;
         }
@@ -151,6 +227,17 @@ internal sealed class ResidentTable
     private struct Slot
     {
         public int Hash;
-        public Resident? Resident;
+        public int ValueLength;
+        public byte[]? Value;
+
+        // Written last. Where it is not null, the others are there.
+        public CacheEntry? Entry;
+
+        public void Publish(CacheEntry entry)
+        {
+            Value = entry.Value;
+            ValueLength = entry.Value.Length;
+            Volatile.Write(ref Entry, entry);
+        }
     }
 }

@@ -75,36 +75,32 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
     public Task StartAsync() => _disk.StartAsync();
 
     /// <summary>Answers at once what needs no disk: a memory hit or a proven miss. False where the disk has to be asked.</summary>
-    public bool TryGetNow(in CacheKey key, out Lookup lookup) => TryGetNow(key, out lookup, out _);
+    public bool TryGetNow(in CacheKey key, out Lookup lookup)
+    {
+        if (FindInMemory(key) is { } entry)
+        {
+            lookup = Lookup.Hit(entry, DiskCacheTier.Memory);
+            return true;
+        }
+
+        return TryGetElsewhere(key, out lookup, out _);
+    }
 
     /// <summary>Looks a key up and blocks for at most the I/O timeout.</summary>
-    public Lookup Get(in CacheKey key)
-    {
-        long began = 0;
-        for (int attempt = 1; ; attempt++)
-        {
-            if (TryGetNow(key, out var lookup, out var where))
-            {
-                return lookup;
-            }
-
-            began = attempt == 1 ? Stopwatch.GetTimestamp() : began;
-
-            var read = _disk.BeginRead(key, where);
-            var result = read is not null && read.Task.Wait(_disk.IoTimeout) ? read.Task.Result : null;
-            if (Finish(key, result, mayTryAgain: MayTryAgain(attempt, began)) is { } finished)
-            {
-                return finished;
-            }
-        }
-    }
+    public Lookup Get(in CacheKey key) =>
+        FindInMemory(key) is { } entry ? Lookup.Hit(entry, DiskCacheTier.Memory) : GetElsewhere(key);
 
     public async ValueTask<Lookup> GetAsync(CacheKey key)
     {
         long began = 0;
         for (int attempt = 1; ; attempt++)
         {
-            if (TryGetNow(key, out var lookup, out var where))
+            if (FindInMemory(key) is { } entry)
+            {
+                return Lookup.Hit(entry, DiskCacheTier.Memory);
+            }
+
+            if (TryGetElsewhere(key, out var lookup, out var where))
             {
                 return lookup;
             }
@@ -230,17 +226,38 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         _memory.RemoveWhere(entry => barriers.Covers(entry.Tags, entry.Ticket));
     }
 
-    private bool TryGetNow(in CacheKey key, out Lookup lookup, out IndexedEntry where)
+    /// <summary>Looks up what was not in memory a moment ago.</summary>
+    private Lookup GetElsewhere(in CacheKey key)
     {
-        where = default;
+        long began = 0;
         for (int attempt = 1; ; attempt++)
         {
-            if (FindInMemory(key) is { } entry)
+            if (attempt > 1 && FindInMemory(key) is { } entry)
             {
-                lookup = Lookup.Hit(entry, DiskCacheTier.Memory);
-                return true;
+                return Lookup.Hit(entry, DiskCacheTier.Memory);
             }
 
+            if (TryGetElsewhere(key, out var lookup, out var where))
+            {
+                return lookup;
+            }
+
+            began = attempt == 1 ? Stopwatch.GetTimestamp() : began;
+
+            var read = _disk.BeginRead(key, where);
+            var result = read is not null && read.Task.Wait(_disk.IoTimeout) ? read.Task.Result : null;
+            if (Finish(key, result, mayTryAgain: MayTryAgain(attempt, began)) is { } finished)
+            {
+                return finished;
+            }
+        }
+    }
+
+    /// <summary>What the index says of a key that was not in memory; see <see cref="TryGetNow"/>.</summary>
+    private bool TryGetElsewhere(in CacheKey key, out Lookup lookup, out IndexedEntry where)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
             var outcome = _disk.Locate(key, out where);
             if (outcome == LookupOutcome.Hit && !where.IsPending)
             {
@@ -257,6 +274,11 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             // Not on disk yet, so it is in memory, or about to be as soon as its mutation has let go of the lock, or nowhere.
             LockOf(key).Enter();
             LockOf(key).Exit();
+            if (FindInMemory(key) is { } entry)
+            {
+                lookup = Lookup.Hit(entry, DiskCacheTier.Memory);
+                return true;
+            }
         }
     }
 
