@@ -23,7 +23,7 @@ internal sealed class MemoryTier
     /// What an entry takes beyond its own bytes: objects of the entry, of its key and value, its seat and slot, and its part of
     /// the ghosts. Measured; a test compares it with the process.
     /// </summary>
-    public const int OverheadBytes = 288;
+    public const int OverheadBytes = 296;
 
     /// <summary>What a tag takes beyond its characters: its string, and its part of the array.</summary>
     public const int TagOverheadBytes = 48;
