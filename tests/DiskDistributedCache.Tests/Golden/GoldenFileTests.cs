@@ -98,7 +98,7 @@ public sealed class GoldenFileTests
         Assert.Equal(0x0A0B0C0D0E, facts.All[5].Extended);
     }
 
-    /// <summary>Fields at the offsets that docs/format.md gives: numbers of this list come from that page and not from the code.</summary>
+    /// <summary>Fields at the offsets that docs/format.md gives, offset/bytes:value. The numbers come from that page, not from the code.</summary>
     [Theory]
     [InlineData("superblock-slot-0", 4096, "0:DDCSUPER 8/4:1 12/4:5 16/8:2827262524232221 40/8:0807060504030201 80/8:1817161514131211 "
         + "88/8:3837363534333231 96/8:4847464544434241 104/8:5857565554535251 112/8:6867666564636261 120/8:7877767574737271")]
@@ -108,7 +108,8 @@ public sealed class GoldenFileTests
     [InlineData("record-value", 144, "0:DREC 4/1:1 5/1:1 6/1:0 7/1:0 8/4:6 12/4:16 16/4:5 20/4:5 24/8:212223242526 32/8:212223242520 "
         + "40/8:1122334455667788 48/8:0102030405060708 56/8:1112 64/8:0102030405060000 72/4:0 76/2:2 78/2:0 "
         + "96/2:6B 98/2:D800 100/2:79 102/4:6 106/2:72 112/4:8 116/2:67 124:value 129/4:0 133/2:0")]
-    [InlineData("record-removal", 104, "0:DREC 4/1:2 8/4:0 12/4:0 16/4:0 24/8:112233445566 40/8:1122334455667788 48/8:7FFFFFFFFFFFFFFF")]
+    [InlineData("record-removal", 104, "0:DREC 4/1:2 8/4:0 12/4:0 16/4:0 24/8:112233445566 "
+        + "40/8:1122334455667788 48/8:7FFFFFFFFFFFFFFF")]
     [InlineData("record-tag-eviction", 120, "4/1:3 8/4:0 12/4:C 16/4:0 76/2:1 96/4:8 100/2:67 102/2:72 104/2:FC 106/2:6E 108/4:0")]
     [InlineData("record-clear", 104, "4/1:4 12/4:0 76/2:0")]
     [InlineData("record-touch", 104, "4/1:5 32/8:0A0B0C0D0E 64/8:0102030405060708")]
