@@ -62,7 +62,7 @@ internal sealed class StoreImage
         Directory.CreateDirectory(directory);
     }
 
-    private StoreImage With(string path, byte[] bytes) =>
+    public StoreImage With(string path, byte[] bytes) =>
         new(new SortedDictionary<string, byte[]>(_files, StringComparer.Ordinal) { [path] = bytes });
 
     private static byte[] ReadShared(string path)

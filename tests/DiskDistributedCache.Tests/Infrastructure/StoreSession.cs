@@ -100,7 +100,13 @@ internal sealed class StoreSession : IDisposable
         long deadline = NowTicks + fromNow.Ticks;
         Change(model => model.Touch(key, deadline));
         Store.Index.Touch(hash, where.Sequence, deadline);
-        Append(new Mutation(RecordKind.Touch) { KeyHash = hash, Extended = where.Sequence, Deadline = deadline, Sequence = ++_sequence });
+        Append(new Mutation(RecordKind.Touch)
+        {
+            KeyHash = hash,
+            Extended = where.Sequence,
+            Deadline = deadline,
+            Sequence = ++_sequence,
+        });
     }
 
     /// <summary>A read as the tiers make it: index, record, then barriers and expiry.</summary>

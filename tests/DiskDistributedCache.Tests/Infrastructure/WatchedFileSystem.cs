@@ -90,7 +90,10 @@ internal sealed class WatchedFileSystem : FileSystemBase
             _real.ReadAsync(handle, buffer, fileOffset, cancellationToken);
 
         public ValueTask<long> ReadAsync(
-            SafeFileHandle handle, IReadOnlyList<Memory<byte>> buffers, long fileOffset, CancellationToken cancellationToken = default) =>
+            SafeFileHandle handle,
+            IReadOnlyList<Memory<byte>> buffers,
+            long fileOffset,
+            CancellationToken cancellationToken = default) =>
             _real.ReadAsync(handle, buffers, fileOffset, cancellationToken);
 
         public void SetLength(SafeFileHandle handle, long length)

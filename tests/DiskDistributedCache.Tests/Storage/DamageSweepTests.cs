@@ -46,7 +46,9 @@ public sealed class DamageSweepTests
         var history = StoreHistory.EndingAs(Enum.Parse<Ending>(ending));
         var table = new DamageTable(history);
         DamagedStore.Sweep(
-            history, history.Image.Paths.Select(path => new Damage($"{path} is missing", 0, history.Image.Without(path), table.ServedWithout(path))));
+            history,
+            history.Image.Paths.Select(path =>
+                new Damage($"{path} is missing", 0, history.Image.Without(path), table.ServedWithout(path))));
     }
 
     [Theory]
@@ -73,7 +75,8 @@ public sealed class DamageSweepTests
                 for (int bit = DamagedStore.IsFull ? 0 : offset % 8; bit < (DamagedStore.IsFull ? 8 : (offset % 8) + 1); bit++)
                 {
                     var image = history.Image.Flipped(path, offset, (byte)(1 << bit));
-                    yield return new Damage($"{path}, bit {bit} of byte {offset}", offset, image, table.ServedAfterFlip(path, offset));
+                    yield return new Damage(
+                        $"{path}, bit {bit} of byte {offset}", offset, image, table.ServedAfterFlip(path, offset));
                 }
             }
         }

@@ -39,7 +39,9 @@ internal static class DamagedStore
             },
             directory => directory.Dispose());
         Assert.True(count > 0);
-        Assert.True(violations.IsEmpty, $"{violations.Count} violations in {count} stores:\n" + string.Join('\n', violations.Order().Take(40)));
+        Assert.True(
+            violations.IsEmpty,
+            $"{violations.Count} violations in {count} stores:\n" + string.Join('\n', violations.Order().Take(40)));
     }
 
     private static List<string> Check(string directory, StoreHistory history, Damage damage)

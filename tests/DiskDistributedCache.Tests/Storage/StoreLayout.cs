@@ -82,7 +82,8 @@ internal sealed class SegmentLayout
     {
         var header = bytes.AsSpan(at, 96);
         int keyBytes = BinaryPrimitives.ReadInt32LittleEndian(header[8..]);
-        int payload = keyBytes + BinaryPrimitives.ReadInt32LittleEndian(header[12..]) + BinaryPrimitives.ReadInt32LittleEndian(header[16..]);
+        int tagsBytes = BinaryPrimitives.ReadInt32LittleEndian(header[12..]);
+        int payload = keyBytes + tagsBytes + BinaryPrimitives.ReadInt32LittleEndian(header[16..]);
         string key = new(MemoryMarshal.Cast<byte, char>(bytes.AsSpan(at + 96, keyBytes)));
         var record = new RecordLayout(
             at, header[4], BinaryPrimitives.ReadInt64LittleEndian(header[24..]), new CacheKey((KeySpace)header[5], key), payload);
