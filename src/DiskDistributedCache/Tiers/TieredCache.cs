@@ -300,6 +300,12 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             return null;
         }
 
+        // A barrier may have been forgotten since the entry was found. Memory is swept before that, so what is still there is alive.
+        if (entry.Tags.Length > 0 && entry.Ticket < _disk.Barriers.Floor && _memory.TryGet(key) != entry)
+        {
+            return null;
+        }
+
         if (entry.Expiry.IsSliding && now != 0)
         {
             Slide(entry, now, exactly: false);
