@@ -64,10 +64,10 @@ public sealed class TieredCacheWriteTests : IAsyncLifetime
         var gate = _scene.Files.Hold(FileOperation.Write, TierScene.Segments, times: 1);
         var blocker = _scene.Set("blocker", "v").AsTask();
         await gate.Reached;
-        Task[] waiting = [_scene.Remove("k").AsTask(), _scene.Set("k", "v1").AsTask(), _scene.Remove("k").AsTask(), _scene.Set("other", "v").AsTask()];
+        var waiting = new List<ValueTask> { _scene.Remove("k"), _scene.Set("k", "v1"), _scene.Remove("k"), _scene.Set("other", "v") };
         gate.Open();
         await blocker;
-        await Task.WhenAll(waiting);
+        await Task.WhenAll(waiting.Select(task => task.AsTask()));
 
         await _scene.ReopenKilledAsync();
 
