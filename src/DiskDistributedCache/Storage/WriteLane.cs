@@ -118,7 +118,7 @@ internal sealed class WriteLane : IDisposable
                 _hasFailed = false;
             }
 
-            if (!_isOpen || _hasFailed || IsStalled)
+            if (!_isOpen || _hasFailed || _isStopping || IsStalled)
             {
                 _queue.Acknowledge(mutation);
                 dropped = _queue.DropOldestValues(_queue.OwedValueBytes - _maxOwedWeight);
@@ -210,7 +210,10 @@ internal sealed class WriteLane : IDisposable
         }
     }
 
-    /// <summary>Writes what is waiting, runs what was posted, and ends the thread; waits for that as long as the grace time.</summary>
+    /// <summary>
+    /// Writes what is waiting, runs what was posted, and ends the thread; waits for that as long as the grace time. Whoever still waits
+    /// for the lane then is let go.
+    /// </summary>
     public bool Stop(TimeSpan grace)
     {
         lock (_lock)
@@ -220,7 +223,14 @@ internal sealed class WriteLane : IDisposable
             Wake();
         }
 
-        return !_thread.IsAlive || _thread.Join(grace);
+        bool hasEnded = !_thread.IsAlive || _thread.Join(grace);
+        lock (_lock)
+        {
+            _batch.ForEach(mutation => mutation.TrySetResult());
+            _queue.ForEach(_queue.Acknowledge);
+        }
+
+        return hasEnded;
     }
 
     public void Dispose() => Stop(TimeSpan.Zero);

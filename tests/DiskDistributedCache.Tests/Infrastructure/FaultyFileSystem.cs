@@ -239,8 +239,10 @@ internal sealed class FaultyFileSystem : FileSystemBase
             throw Unseen();
 
         public ValueTask WriteAsync(
-            SafeFileHandle handle, IReadOnlyList<ReadOnlyMemory<byte>> buffers, long fileOffset, CancellationToken cancellationToken = default) =>
-            throw Unseen();
+            SafeFileHandle handle,
+            IReadOnlyList<ReadOnlyMemory<byte>> buffers,
+            long fileOffset,
+            CancellationToken cancellationToken = default) => throw Unseen();
 
         private static InvalidOperationException Unseen() => new("The store does not do this, so no fault could strike it.");
     }

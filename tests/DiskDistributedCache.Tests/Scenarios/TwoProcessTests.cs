@@ -4,7 +4,7 @@ using DiskDistributedCache.Tiers;
 
 namespace DiskDistributedCache.Tests.Scenarios;
 
-/// <summary>Two processes over one directory, as in a rolling deployment: the second one works from memory until the first leaves.</summary>
+/// <summary>Two processes over one directory, as in a rolling deployment: the second works from memory until the first leaves.</summary>
 public sealed class TwoProcessTests : IAsyncLifetime
 {
     private const int StoreOpened = 1;

@@ -4,25 +4,12 @@ using DiskDistributedCache.Tests.Infrastructure;
 
 namespace DiskDistributedCache.Tests.Storage;
 
-/// <summary>Rules 1, 4 and 5: what is appended, and what order is.</summary>
+/// <summary>Rules 4 and 5: what is appended.</summary>
 public sealed class AppendRuleTests : IDisposable
 {
     private readonly StoreScene _scene = new StoreScene().Open();
 
     public void Dispose() => _scene.Dispose();
-
-    // Seen to fail when mutations were numbered by the wall clock.
-    [Fact]
-    public void The_later_of_two_values_rules_although_the_clock_was_set_back_between_them()
-    {
-        _scene.Set("k", "first");
-        _scene.Time.WallClockError = TimeSpan.FromMinutes(-30);
-        _scene.Set("k", "second");
-
-        _scene.ReopenKilled();
-
-        Assert.Equal("second", _scene.Read("k"));
-    }
 
     // Seen to fail when a refused value left nothing in its place.
     [Fact]
@@ -82,7 +69,7 @@ public sealed class AppendRuleTests : IDisposable
         Assert.Null(_scene.Read("k"));
     }
 
-    // Seen to fail when a batch that failed halfway was not appended again as a whole.
+    // Seen to fail when recovery preferred the earlier of two equal numbers.
     [Fact]
     public void What_was_appended_twice_counts_once_and_at_its_later_position()
     {

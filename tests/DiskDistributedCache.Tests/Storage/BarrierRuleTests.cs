@@ -78,7 +78,7 @@ public sealed class BarrierRuleTests : IDisposable
         Assert.Equal(1, _scene.Store.Barriers.Count);
     }
 
-    // Seen to fail when an eviction stayed with the segment of the one before it.
+    // Seen to fail when the first eviction of a tag was kept and not the last.
     [Fact]
     public void A_tag_that_is_evicted_again_is_kept_as_long_as_the_later_eviction()
     {
@@ -114,7 +114,7 @@ public sealed class BarrierRuleTests : IDisposable
         Assert.Equal(0, barriers.MergeWhenTooMany());
     }
 
-    // Seen to fail when a clear was not applied at recovery.
+    // Seen to fail when a merged barrier erased segments as a clear does.
     [Fact]
     public void A_merged_barrier_outlives_a_kill_and_erases_nothing()
     {
@@ -133,7 +133,7 @@ public sealed class BarrierRuleTests : IDisposable
         Assert.Equal("v", _scene.Read("new"));
     }
 
-    // Seen to fail when a clear left the older segments to reclaim, and when it left the quarantine alone.
+    // Seen to fail when a clear left the older segments or the quarantine alone, and when recovery passed it over.
     [Fact]
     public void A_clear_erases_older_segments_oldest_first_and_empties_the_quarantine()
     {

@@ -2,7 +2,7 @@ using DiskDistributedCache.Tests.Infrastructure;
 
 namespace DiskDistributedCache.Tests.Storage;
 
-/// <summary>Rule 14, the clean flag: after the operating system has restarted, only a store that says that it was closed clean is trusted.</summary>
+/// <summary>Rule 14, the clean flag: after a restart of the system only a store that says that it was closed clean is trusted.</summary>
 public sealed class CleanFlagRuleTests : IDisposable
 {
     private const string Superblock = "superblock";
