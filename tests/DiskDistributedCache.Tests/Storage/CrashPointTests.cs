@@ -16,6 +16,9 @@ public sealed class CrashPointTests
 
     private static readonly StoreSettings s_settings = StoreSession.SmallSettings with { MaxDiskBytes = 1 << 20 };
 
+    private static readonly FileOperation[] s_changes =
+        [FileOperation.Open, FileOperation.Write, FileOperation.SetLength, FileOperation.Move, FileOperation.Delete];
+
     private readonly List<string> _violations = [];
     private int _count;
 
@@ -26,19 +29,23 @@ public sealed class CrashPointTests
     {
         using var directory = new ScratchDirectory();
         using var copy = new ScratchDirectory();
-        var fileSystem = new WatchedFileSystem();
+        var fileSystem = new FaultyFileSystem();
         var time = new TestClock();
         using var session = new StoreSession(directory.Path, time, new CacheModel(), fileSystem, s_settings);
         string what = "start";
-        fileSystem.BeforeChange = change =>
+        foreach (var operation in s_changes)
         {
-            // Of the appends every fourth: their images differ least.
-            if (!change.StartsWith("write", StringComparison.Ordinal) || _count++ % 4 == 0)
+            fileSystem.Watch(operation, call =>
             {
-                StoreImage.Take(directory.Path).WriteTo(copy.Path);
-                Check(copy.Path, time, session, $"seed {seed}, {what}, before: {change}");
-            }
-        };
+                // Of the appends every fourth: their images differ least.
+                if (operation != FileOperation.Write || _count++ % 4 == 0)
+                {
+                    StoreImage.Take(directory.Path).WriteTo(copy.Path);
+                    Check(copy.Path, time, session, $"seed {seed}, {what}, before {call}");
+                }
+            });
+        }
+
         var random = new Random(seed);
         for (int i = 0; i < MutationCount && _violations.Count < 10; i++)
         {

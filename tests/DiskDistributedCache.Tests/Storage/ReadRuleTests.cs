@@ -1,3 +1,4 @@
+using DiskDistributedCache.Entries;
 using DiskDistributedCache.Storage;
 using DiskDistributedCache.Tests.Infrastructure;
 
@@ -23,6 +24,18 @@ public sealed class ReadRuleTests : IDisposable
         Assert.Null(entry);
         Assert.Equal(0, _scene.Quarantine.CorruptCount);
         Assert.Equal("v", _scene.Read("k"));
+    }
+
+    // Seen to fail when the key in the record was not compared.
+    [Fact]
+    public void The_same_text_in_the_other_key_space_is_a_plain_miss()
+    {
+        _scene.Set("k", "v");
+
+        var outcome = _scene.Store.Read(new CacheKey(KeySpace.Output, "k"), _scene.Find("k")!.Value, out var entry);
+
+        Assert.Equal(ReadOutcome.Miss, outcome);
+        Assert.Null(entry);
     }
 
     // Seen to fail when the number in the record was not compared with the index's.

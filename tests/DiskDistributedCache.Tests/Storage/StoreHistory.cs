@@ -28,7 +28,7 @@ internal sealed class StoreHistory
 {
     private static readonly DateTimeOffset s_begin = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
-    private readonly WatchedFileSystem _fileSystem = new();
+    private readonly FaultyFileSystem _fileSystem = new();
     private readonly TestClock _time = TimeAt(s_begin);
 
     private StoreHistory(Ending ending)
@@ -122,7 +122,7 @@ internal sealed class StoreHistory
     {
         cache.EvictByTag("t1");
         cache.Set(Data("g"), Bytes("g1"), ["t1"]);
-        _fileSystem.TearsNextWrite = true;
+        _fileSystem.Tear(keptBytes: 80, ".seg", times: 1);
         cache.Set(Data("m"), Bytes("m1, which was torn at first"));
         cache.Remove(Data("h"));
         cache.Set(Data("c"), Bytes("c3"));
