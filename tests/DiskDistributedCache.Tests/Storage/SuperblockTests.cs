@@ -1,4 +1,5 @@
 using DiskDistributedCache.Storage;
+using DiskDistributedCache.Tests.Infrastructure;
 
 namespace DiskDistributedCache.Tests.Storage;
 
@@ -28,6 +29,22 @@ public sealed class SuperblockTests
             Assert.Null(Superblock.TryRead(slot, slotNumber));
             slot[bit / 8] ^= (byte)(1 << (bit % 8));
         }
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(4096)]
+    public void A_store_with_one_slot_that_does_not_verify_is_not_trusted(int slotOffset)
+    {
+        // The slot that is lost may have been the one that said that the store is in use, or suspect.
+        var history = StoreHistory.EndingAs(Ending.Clean);
+        using var directory = new ScratchDirectory();
+        history.Image.Flipped(DamageTable.Superblock, slotOffset + 16, 1).WriteTo(directory.Path);
+
+        using var session = new StoreSession(directory.Path, StoreHistory.TimeAt(history.Now), history.Model);
+
+        Assert.True(session.Store.Report.IsNew);
+        Assert.All(history.Model.EveryKey, key => Assert.Null(session.Get(key)));
     }
 
     [Fact]
