@@ -20,6 +20,9 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
 {
     private const int Attempts = 2;
 
+    /// <summary>Copying more than this costs more than handing the read over to a lane.</summary>
+    private const int MaxCachedBytes = 256 << 10;
+
     /// <summary>Reads a version from where the index had it. Throws what the file system throws.</summary>
     public ReadOutcome Read(in CacheKey key, IndexedEntry where, out CacheEntry? entry)
     {
@@ -61,6 +64,32 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
                 ArrayPool<byte>.Shared.Return(buffer);
             }
         }
+    }
+
+    /// <summary>
+    /// Reads a version that the operating system has in memory, on the caller's thread and without waiting. False where that does not
+    /// give the value, for whatever reason: then a lane reads, and says why.
+    /// </summary>
+    public bool TryReadCached(in CacheKey key, in IndexedEntry where, out CacheEntry? entry)
+    {
+        entry = null;
+        if (where.Length > MaxCachedBytes || segments.At(where.Slot) is not { } segment)
+        {
+            return false;
+        }
+
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(where.Length);
+        var record = buffer.AsSpan(0, where.Length);
+        if (segment.File.TryReadCached(record, where.Offset)
+            && Verify(record, segment.Seed, where.Sequence, out var header)
+            && header.Space == key.Space
+            && RecordFormat.KeyOf(record, header).SequenceEqual(key.Text))
+        {
+            entry = Decode(record, header, key, where.Deadline);
+        }
+
+        ArrayPool<byte>.Shared.Return(buffer);
+        return entry is not null;
     }
 
     /// <summary>Reads a live value for reinsertion, or null where it does not verify.</summary>

@@ -114,6 +114,10 @@ internal sealed class SegmentStore : IDisposable
         return outcome;
     }
 
+    /// <inheritdoc cref="RecordReader.TryReadCached"/>
+    public bool TryReadCached(in CacheKey key, in IndexedEntry where, out CacheEntry? entry) =>
+        _reader.TryReadCached(key, where, out entry);
+
     /// <summary>
     /// Appends mutations in order; they are with the operating system when this returns. After a throw some may have been appended;
     /// appending them again is right.

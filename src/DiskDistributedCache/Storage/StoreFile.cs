@@ -15,6 +15,7 @@ namespace DiskDistributedCache.Storage;
 internal sealed class StoreFile : IDisposable
 {
     private readonly IFileSystem _fileSystem;
+    private readonly bool _isReal;
     private readonly SafeFileHandle? _handle;
     private readonly FileSystemStream? _stream;
     private readonly Lock _streamLock = new();
@@ -22,6 +23,7 @@ internal sealed class StoreFile : IDisposable
     public StoreFile(IFileSystem fileSystem, string path, FileMode mode, FileAccess access, FileShare share, long preallocateBytes = 0)
     {
         _fileSystem = fileSystem;
+        _isReal = fileSystem.GetType() == typeof(FileSystem);
         try
         {
             _handle = fileSystem.File.OpenHandle(path, mode, access, share, FileOptions.None, preallocateBytes);
@@ -80,6 +82,13 @@ internal sealed class StoreFile : IDisposable
 
         return done;
     }
+
+    /// <summary>
+    /// Fills the buffer if the operating system has all of it in memory, without ever waiting for the disk. Only on the real file
+    /// system itself: where another stands in between, it has to see every call.
+    /// </summary>
+    public bool TryReadCached(Span<byte> to, long offset) =>
+        _handle is not null && _isReal && NativeIo.TryReadCached(_handle, to, offset) == to.Length;
 
     public void Write(ReadOnlySpan<byte> from, long offset)
     {

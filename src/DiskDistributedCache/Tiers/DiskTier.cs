@@ -210,6 +210,10 @@ internal sealed class DiskTier : IDisposable
         return LookupOutcome.Miss;
     }
 
+    /// <summary>Reads a version that needs no waiting: the operating system has it in memory.</summary>
+    public CacheEntry? TryReadCached(in CacheKey key, in IndexedEntry where) =>
+        _store is { } store && store.TryReadCached(key, where, out var entry) ? entry : null;
+
     /// <summary>Begins to read a version, or joins whoever reads it. Null when the disk does not answer at present.</summary>
     public PendingRead? BeginRead(in CacheKey key, in IndexedEntry where)
     {

@@ -261,8 +261,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             var outcome = _disk.Locate(key, out where);
             if (outcome == LookupOutcome.Hit && !where.IsPending)
             {
-                lookup = default;
-                return false;
+                return TryFinishCached(key, where, out lookup);
             }
 
             if (outcome != LookupOutcome.Hit || attempt == MaxAttempts)
@@ -280,6 +279,20 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
                 return true;
             }
         }
+    }
+
+    /// <summary>What the operating system has in memory is read at once; handing it over to a lane would cost several times as much.</summary>
+    private bool TryFinishCached(in CacheKey key, in IndexedEntry where, out Lookup lookup)
+    {
+        lookup = default;
+        if (_disk.TryReadCached(key, where) is not { } entry
+            || Finish(key, new ReadResult(ReadOutcome.Hit, entry), mayTryAgain: true) is not { } finished)
+        {
+            return false;
+        }
+
+        lookup = finished;
+        return true;
     }
 
     private Lock LockOf(in CacheKey key) => _keyLocks[key.GetHashCode() & (LockCount - 1)];
