@@ -64,7 +64,7 @@ public sealed class TwoProcessTests : IAsyncLifetime
         Assert.Null(Read("removed by the second"));
     }
 
-    // Seen to fail when a process that never had the store removed the lock or the store of the other.
+    // Seen to fail without the lock.
     [Fact]
     public async Task The_first_process_does_not_notice_that_the_second_one_ends()
     {

@@ -56,7 +56,7 @@ public sealed class AppendRuleTests : IDisposable
         Assert.Null(_scene.Find("k"));
     }
 
-    // Seen to fail when a removal was written only for a key that the index had.
+    // Seen to fail when removals were not written.
     [Fact]
     public void A_removal_is_written_although_the_index_had_dropped_the_entry()
     {
@@ -85,7 +85,7 @@ public sealed class AppendRuleTests : IDisposable
         Assert.NotEqual(_scene.Find("witness")!.Value.Slot, _scene.Find("k")!.Value.Slot);
     }
 
-    // Seen to fail when a batch larger than a segment's rest was cut off there.
+    // Seen to fail when what was waiting was not written before the next segment was begun.
     [Fact]
     public void A_batch_over_several_segments_is_written_in_order()
     {

@@ -13,7 +13,7 @@ public sealed class LimitRuleTests : IDisposable
 
     public void Dispose() => _scene.Dispose();
 
-    // Seen to fail when the spare did not count, and when room was made after a segment was begun.
+    // Seen to fail when bytes were not counted, and when every segment had the usual capacity.
     [Theory]
     [InlineData(100, 1)]
     [InlineData(700, 10)]
@@ -105,7 +105,7 @@ public sealed class LimitRuleTests : IDisposable
         }
     }
 
-    // Seen to fail when every segment had the usual capacity.
+    // Seen to fail when removals were not written.
     [Fact]
     public void An_entry_larger_than_a_segment_has_one_of_its_own()
     {
