@@ -13,6 +13,9 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
     private Mutation? _tail;
     private int _count;
 
+    // Nothing before it is an owed value; null says nothing.
+    private Mutation? _oldestOwedValue;
+
     /// <summary>May be read by anyone.</summary>
     public int Count => Volatile.Read(ref _count);
 
@@ -57,6 +60,7 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
     /// <summary>Puts a batch back that could not be written, before everything else. It is owed.</summary>
     public void PutBack(List<Mutation> batch)
     {
+        _oldestOwedValue = null;
         for (int i = batch.Count - 1; i >= 0; i--)
         {
             var mutation = batch[i];
@@ -71,6 +75,7 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
     /// <summary>Takes mutations from the front: as many as fit, and at least one.</summary>
     public void Take(List<Mutation> into, long maxBytes)
     {
+        _oldestOwedValue = null;
         long bytes = 0;
         while (_head is { } mutation && (bytes == 0 || bytes + mutation.RecordBytes <= maxBytes))
         {
@@ -100,6 +105,7 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
             Tally(mutation, -1);
             mutation.TrySetResult();
             Tally(mutation, 1);
+            _oldestOwedValue = mutation == _tail ? _oldestOwedValue : null;
         }
     }
 
@@ -107,8 +113,9 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
     public List<CacheEntry>? DropOldestValues(long weight)
     {
         List<CacheEntry>? dropped = null;
-        for (var mutation = _head; mutation is not null && weight > 0; mutation = mutation.Next)
+        for (var mutation = _oldestOwedValue ?? _head; mutation is not null && weight > 0; mutation = mutation.Next)
         {
+            _oldestOwedValue = mutation;
             if (mutation is { IsAcknowledged: true, Kind: RecordKind.Value })
             {
                 Tally(mutation, -1);
@@ -134,7 +141,7 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
     public void Clear()
     {
         ForEach(mutation => mutation.TrySetResult());
-        (_head, _tail) = (null, null);
+        (_head, _tail, _oldestOwedValue) = (null, null, null);
         (OwedCount, OwedValueBytes, AwaitedCount) = (0, 0, 0);
         Volatile.Write(ref _count, 0);
         _removals.Clear();

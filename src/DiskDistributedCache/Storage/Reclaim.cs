@@ -84,6 +84,12 @@ internal sealed class Reclaim(
 
         foreach (ref readonly Fact fact in facts.All)
         {
+            if (segments.At(segment.Slot) != segment)
+            {
+                // It was its turn to go meanwhile; with it went everything that its removals had to cover.
+                break;
+            }
+
             if (fact.Kind != RecordKind.Value)
             {
                 var mark = new Mutation(fact.Kind)
