@@ -5,20 +5,24 @@ namespace DiskDistributedCache.Entries;
 /// clock that is set back, also over a restart, must not bring an expired entry back to life. A wall clock that is set
 /// forward is followed at once, so that entries die rather than outlive their deadline.
 ///
-/// Concurrency: one number is shared, the largest lead of UTC over the monotonic clock that was ever seen; it only grows.
+/// Concurrency: one number is shared, the largest lead of UTC over the monotonic clock that was ever seen; it only grows. UTC is
+/// looked at before the monotonic clock: a thread that pauses in between then sees too small a lead, which changes nothing, and
+/// not one too large, which would stay for ever.
 /// </summary>
 internal sealed class CacheClock(TimeProvider timeProvider)
 {
-    private readonly long _origin = timeProvider.GetTimestamp();
+    // In this order, see above.
     private long _leadTicks = timeProvider.GetUtcNow().UtcTicks;
+    private readonly long _origin = timeProvider.GetTimestamp();
 
     /// <summary>The current moment in UTC ticks.</summary>
     public long NowTicks
     {
         get
         {
+            long utc = timeProvider.GetUtcNow().UtcTicks;
             long elapsed = ElapsedTicks;
-            return elapsed + RaiseLead(timeProvider.GetUtcNow().UtcTicks - elapsed);
+            return elapsed + RaiseLead(utc - elapsed);
         }
     }
 
