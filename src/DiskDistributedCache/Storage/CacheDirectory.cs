@@ -61,8 +61,6 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root) : IDis
     public StoreFile Open(string path, FileMode mode, long preallocateBytes = 0) =>
         new(fileSystem, path, mode, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, preallocateBytes);
 
-    public bool Exists(string path) => fileSystem.File.Exists(path);
-
     public void CreateStore(Guid storeId) => fileSystem.Directory.CreateDirectory(StoreOf(storeId));
 
     /// <summary>The numbers of the segments of a store, in order.</summary>

@@ -16,7 +16,7 @@ namespace DiskDistributedCache.Storage;
 /// Concurrency: everything is guarded by one lock, which is never held over I/O. Callers continue on the thread pool, never
 /// here. Once the lane has ended it takes nothing more: what comes later would be neither written nor known to be missing.
 /// </summary>
-internal sealed class WriteLane : IDisposable
+internal sealed class WriteLane
 {
     private const long BatchBytes = 1 << 20;
     private const int SpinCount = 40;
@@ -232,8 +232,6 @@ internal sealed class WriteLane : IDisposable
 
         return hasEnded;
     }
-
-    public void Dispose() => Stop(TimeSpan.Zero);
 
     private bool IsStalled => _busySince != 0 && Stopwatch.GetElapsedTime(_busySince) > _timeout;
 

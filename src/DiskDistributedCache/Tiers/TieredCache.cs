@@ -147,7 +147,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             return Acknowledgement.Done;
         }
 
-        var acknowledgement = MutateAll(new Mutation(RecordKind.TagEviction) { Tag = tag });
+        var acknowledgement = Accept(new Mutation(RecordKind.TagEviction) { Tag = tag });
         if (_disk.Barriers.MergeWhenTooMany() is var merged and > 0)
         {
             _disk.EnqueueMerged(merged);
@@ -159,7 +159,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
     public Acknowledgement Clear()
     {
         var clear = new Mutation(RecordKind.Clear);
-        var acknowledgement = MutateAll(clear);
+        var acknowledgement = Accept(clear);
         _memory.RemoveWhere(entry => entry.Ticket < clear.Sequence);
         return acknowledgement;
     }
@@ -435,19 +435,29 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
     {
         lock (LockOf(mutation.Key))
         {
-            bool isStarting = _disk.EnterWhileStarting();
-            try
+            return Accept(mutation);
+        }
+    }
+
+    /// <summary>The order of effects of the class head. Memory follows at once for a single key; tags and clears are checked at each hit.</summary>
+    private Acknowledgement Accept(Mutation mutation)
+    {
+        bool isStarting = _disk.EnterWhileStarting();
+        try
+        {
+            _disk.Number(mutation);
+            if (mutation.Kind is RecordKind.Value or RecordKind.Removal)
             {
-                _disk.Number(mutation);
                 PutInMemory(mutation);
-                return _disk.Enqueue(mutation);
             }
-            finally
+
+            return _disk.Enqueue(mutation);
+        }
+        finally
+        {
+            if (isStarting)
             {
-                if (isStarting)
-                {
-                    _disk.LeaveWhileStarting();
-                }
+                _disk.LeaveWhileStarting();
             }
         }
     }
@@ -479,23 +489,6 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         _memory.Remove(key);
         _disk.DropOwed(_memory.PinnedBytes + weight - _maxPinnedBytes);
         return _memory.PinnedBytes + weight <= _maxPinnedBytes;
-    }
-
-    private Acknowledgement MutateAll(Mutation mutation)
-    {
-        bool isStarting = _disk.EnterWhileStarting();
-        try
-        {
-            _disk.Number(mutation);
-            return _disk.Enqueue(mutation);
-        }
-        finally
-        {
-            if (isStarting)
-            {
-                _disk.LeaveWhileStarting();
-            }
-        }
     }
 
     private void KeepDeadline(CacheEntry entry)
