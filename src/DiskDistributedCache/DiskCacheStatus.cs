@@ -9,6 +9,12 @@ public sealed record DiskCacheStatus
     /// <summary>When the cache entered <see cref="Mode"/>.</summary>
     public required DateTimeOffset Since { get; init; }
 
+    /// <summary>Why the cache is in <see cref="Mode"/>, for people; <see langword="null"/> where that needs no reason.</summary>
+    public required string? Reason { get; init; }
+
+    /// <summary>What the last probe of the disk found.</summary>
+    public required DiskHealthState DiskHealth { get; init; }
+
     /// <summary>The reason for the last disk trouble, for people; <see langword="null"/> when there has been none.</summary>
     public required string? LastFault { get; init; }
 

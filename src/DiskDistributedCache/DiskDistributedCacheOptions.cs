@@ -23,6 +23,12 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
     public long MaxMemoryBytes { get; set; } = 64L << 20;
 
     /// <summary>
+    /// Bytes that the memory tier may hold while the disk cannot be used. Default: twice <see cref="MaxMemoryBytes"/>; never less
+    /// than that.
+    /// </summary>
+    public long? MemoryOnlyMaxMemoryBytes { get; set; }
+
+    /// <summary>
     /// The largest value, in bytes. Default 64 MiB; 1 byte to some 2 GiB. A larger one is not stored, and an older version of
     /// its key goes too.
     /// </summary>
@@ -40,8 +46,43 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
     /// </summary>
     public int MaxEntries { get; set; } = 2_000_000;
 
-    /// <summary>The longest that a caller waits for the disk, in real time. Default 80 ms; 1 ms to 1 minute.</summary>
+    /// <summary>
+    /// Bytes that the cache leaves free on its file system: below that it does not grow but reclaims. Default 64 MiB; 0 or more. A
+    /// file system that does not say how much is free has no such limit.
+    /// </summary>
+    public long MinFreeDiskBytes { get; set; } = 64L << 20;
+
+    /// <summary>
+    /// The longest that a caller waits for the disk, in real time. Default 80 ms; 1 ms to 1 minute, and shorter than
+    /// <see cref="BreakDuration"/>.
+    /// </summary>
     public TimeSpan IoTimeout { get; set; } = TimeSpan.FromMilliseconds(80);
+
+    /// <summary>Disk operations that have to fail in a row for the disk to be left alone for a moment. Default 3; 2 to 1,000.</summary>
+    public int FailureThreshold { get; set; } = 3;
+
+    /// <summary>How long the disk is left alone before one operation tries it again. Default 30 s; 500 ms to 1 day.</summary>
+    public TimeSpan BreakDuration { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// The cache gives the disk up and works from memory when more operations than this have failed since the last healthy probe.
+    /// Default 10; 1 or more.
+    /// </summary>
+    public int MemoryOnlyThreshold { get; set; } = 10;
+
+    /// <summary>How often the disk is probed while it is in use. Default 1 minute; 1 s to 1 day.</summary>
+    public TimeSpan HealthCheckInterval { get; set; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>How often the cache tries to bring the disk back when it has been given up. Default 5 minutes; 1 s to 1 day.</summary>
+    public TimeSpan RecoveryInterval { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>
+    /// A folder outside the file system of the cache, in which the cache keeps the proof that its disk was healthy: a store
+    /// that a killed process has left is trusted only with it. Default: <c>$XDG_RUNTIME_DIR</c> or <c>/dev/shm</c> on Linux,
+    /// and none elsewhere, where a killed process is followed by an empty cache. Has to survive the process and must not survive
+    /// the operating system.
+    /// </summary>
+    public string? WitnessDirectory { get; set; }
 
     /// <summary>How often the position of the log is marked and the clock's high-water mark stored. Default 5 s; 100 ms to 1 day.</summary>
     public TimeSpan HeartbeatInterval { get; set; } = TimeSpan.FromSeconds(5);

@@ -17,7 +17,9 @@ internal sealed class DiskDistributedCacheOptionsValidator : IValidateOptions<Di
     private static readonly TimeSpan s_minIoTimeout = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan s_maxIoTimeout = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan s_minHeartbeatInterval = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan s_maxHeartbeatInterval = TimeSpan.FromDays(1);
+    private static readonly TimeSpan s_minBreakDuration = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan s_minLoopInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_day = TimeSpan.FromDays(1);
 
     public static void ThrowIfInvalid(DiskDistributedCacheOptions options)
     {
@@ -45,13 +47,42 @@ internal sealed class DiskDistributedCacheOptionsValidator : IValidateOptions<Di
         Check(mistakes, nameof(options.MaxEntries), options.MaxEntries, 1, int.MaxValue, " entries");
         Check(mistakes, nameof(options.MaxQuarantineBytes), options.MaxQuarantineBytes, 0, long.MaxValue, " bytes (0 keeps none)");
         Check(mistakes, nameof(options.IoTimeout), options.IoTimeout, s_minIoTimeout, s_maxIoTimeout, "");
-        Check(mistakes, nameof(options.HeartbeatInterval), options.HeartbeatInterval, s_minHeartbeatInterval, s_maxHeartbeatInterval, "");
+        Check(mistakes, nameof(options.HeartbeatInterval), options.HeartbeatInterval, s_minHeartbeatInterval, s_day, "");
+        CheckFaultSettings(mistakes, options);
         if (mistakes.Count == 0)
         {
             CheckSegmentCount(mistakes, options);
         }
 
         return mistakes;
+    }
+
+    private static void CheckFaultSettings(List<string> mistakes, DiskDistributedCacheOptions options)
+    {
+        Check(mistakes, nameof(options.MinFreeDiskBytes), options.MinFreeDiskBytes, 0, long.MaxValue, " bytes");
+        Check(mistakes, nameof(options.FailureThreshold), options.FailureThreshold, 2, 1000, " failures");
+        Check(mistakes, nameof(options.BreakDuration), options.BreakDuration, s_minBreakDuration, s_day, "");
+        Check(mistakes, nameof(options.MemoryOnlyThreshold), options.MemoryOnlyThreshold, 1, int.MaxValue, " errors");
+        Check(mistakes, nameof(options.HealthCheckInterval), options.HealthCheckInterval, s_minLoopInterval, s_day, "");
+        Check(mistakes, nameof(options.RecoveryInterval), options.RecoveryInterval, s_minLoopInterval, s_day, "");
+        if (options.MemoryOnlyMaxMemoryBytes is { } bytes)
+        {
+            Check(mistakes, nameof(options.MemoryOnlyMaxMemoryBytes), bytes, Math.Max(0, options.MaxMemoryBytes), long.MaxValue, " bytes (MaxMemoryBytes)");
+        }
+
+        if (options.IoTimeout <= s_maxIoTimeout && options.BreakDuration >= s_minBreakDuration && options.IoTimeout >= options.BreakDuration)
+        {
+            mistakes.Add(
+                $"DiskDistributedCache: IoTimeout is {options.IoTimeout} and BreakDuration is {options.BreakDuration}: an operation has to be "
+                + "given up before the disk is tried again. Set IoTimeout to less than BreakDuration.");
+        }
+
+        if (options.WitnessDirectory is { } witness && string.IsNullOrWhiteSpace(witness))
+        {
+            mistakes.Add(
+                $"DiskDistributedCache: WitnessDirectory is '{witness}', which names no folder. Set it to a folder outside the file "
+                + "system of Directory, or leave it out.");
+        }
     }
 
     private static void CheckDirectory(List<string> mistakes, string? directory)

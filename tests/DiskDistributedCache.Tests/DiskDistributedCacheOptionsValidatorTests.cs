@@ -22,6 +22,19 @@ public sealed class DiskDistributedCacheOptionsValidatorTests
         ["long IoTimeout"] = (o => o.IoTimeout = TimeSpan.FromHours(1), "IoTimeout is 01:00:00", "at most 00:01:00"),
         ["short HeartbeatInterval"] = (o => o.HeartbeatInterval = TimeSpan.FromTicks(1), "HeartbeatInterval is 00:00:00.0000001", "at least 00:00:00.1"),
         ["long HeartbeatInterval"] = (o => o.HeartbeatInterval = TimeSpan.MaxValue, "HeartbeatInterval is 10675199", "at most 1.00:00:00"),
+        ["negative MinFreeDiskBytes"] = (o => o.MinFreeDiskBytes = -1, "MinFreeDiskBytes is -1", "at least 0 bytes"),
+        ["little MemoryOnlyMaxMemoryBytes"] = (
+            o => (o.MaxMemoryBytes, o.MemoryOnlyMaxMemoryBytes) = (1000, 999), "MemoryOnlyMaxMemoryBytes is 999", "at least 1000 bytes"),
+        ["FailureThreshold of one"] = (o => o.FailureThreshold = 1, "FailureThreshold is 1", "at least 2 failures"),
+        ["short BreakDuration"] = (o => o.BreakDuration = TimeSpan.FromMilliseconds(499), "BreakDuration is 00:00:00.4990000", "at least 00:00:00.5"),
+        ["IoTimeout as long as BreakDuration"] = (
+            o => (o.IoTimeout, o.BreakDuration) = (TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(30)),
+            "IoTimeout is 00:00:30 and BreakDuration is 00:00:30",
+            "IoTimeout to less than BreakDuration"),
+        ["no MemoryOnlyThreshold"] = (o => o.MemoryOnlyThreshold = 0, "MemoryOnlyThreshold is 0", "at least 1 errors"),
+        ["short HealthCheckInterval"] = (o => o.HealthCheckInterval = TimeSpan.Zero, "HealthCheckInterval is 00:00:00", "at least 00:00:01"),
+        ["long RecoveryInterval"] = (o => o.RecoveryInterval = TimeSpan.FromDays(2), "RecoveryInterval is 2.00:00:00", "at most 1.00:00:00"),
+        ["blank WitnessDirectory"] = (o => o.WitnessDirectory = "", "WitnessDirectory is ''", "leave it out"),
         ["many segments"] = (
             o => (o.MaxDiskBytes, o.SegmentBytes) = (1L << 30, 1 << 17),
             "MaxDiskBytes is 1073741824 and SegmentBytes is 131072",
@@ -63,6 +76,13 @@ public sealed class DiskDistributedCacheOptionsValidatorTests
             MaxQuarantineBytes = 0,
             IoTimeout = TimeSpan.FromMilliseconds(1),
             HeartbeatInterval = TimeSpan.FromMilliseconds(100),
+            MemoryOnlyMaxMemoryBytes = 0,
+            MinFreeDiskBytes = 0,
+            FailureThreshold = 2,
+            BreakDuration = TimeSpan.FromMilliseconds(500),
+            MemoryOnlyThreshold = 1,
+            HealthCheckInterval = TimeSpan.FromSeconds(1),
+            RecoveryInterval = TimeSpan.FromSeconds(1),
         };
         var largest = new DiskDistributedCacheOptions
         {
@@ -75,6 +95,13 @@ public sealed class DiskDistributedCacheOptionsValidatorTests
             MaxQuarantineBytes = long.MaxValue,
             IoTimeout = TimeSpan.FromMinutes(1),
             HeartbeatInterval = TimeSpan.FromDays(1),
+            MemoryOnlyMaxMemoryBytes = long.MaxValue,
+            MinFreeDiskBytes = long.MaxValue,
+            FailureThreshold = 1000,
+            BreakDuration = TimeSpan.FromDays(1),
+            MemoryOnlyThreshold = int.MaxValue,
+            HealthCheckInterval = TimeSpan.FromDays(1),
+            RecoveryInterval = TimeSpan.FromDays(1),
         };
 
         Assert.True(Validate(Valid()).Succeeded);

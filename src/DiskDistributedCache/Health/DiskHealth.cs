@@ -50,5 +50,10 @@ internal sealed class DiskHealth(TimeProvider timeProvider)
 
     private static string Describe(Exception fault) => $"{fault.GetType().Name}: {fault.Message}";
 
-    internal sealed record State(DiskCacheMode Mode, DateTimeOffset Since, string? LastFault);
+    internal sealed record State(DiskCacheMode Mode, DateTimeOffset Since, string? LastFault)
+    {
+        public string? Reason { get; init; }
+
+        public DiskHealthState Probe { get; init; }
+    }
 }

@@ -16,6 +16,9 @@ internal sealed record StoreSettings
 
     public required long MaxQuarantineBytes { get; init; }
 
+    /// <summary>Bytes that are left free on the file system.</summary>
+    public long MinFreeDiskBytes { get; init; }
+
     /// <summary>Records after which a segment is full whatever their size, so that erasing one never drops most of a small index.</summary>
     public int MaxSegmentRecords => Math.Max(1, MaxEntries / MinSegments);
 
@@ -35,6 +38,7 @@ internal sealed record StoreSettings
         MaxEntries = options.MaxEntries,
         VerifyWrites = options.VerifyWrites,
         MaxQuarantineBytes = options.MaxQuarantineBytes,
+        MinFreeDiskBytes = options.MinFreeDiskBytes,
     };
 
     /// <summary>At most an eighth of the disk budget.</summary>

@@ -171,6 +171,8 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         {
             Mode = state.Mode,
             Since = state.Since,
+            Reason = state.Reason,
+            DiskHealth = state.Probe,
             LastFault = state.LastFault,
             Entries = _disk.EntryCount,
             DiskBytes = _disk.DiskBytes,

@@ -20,6 +20,7 @@ public abstract class CacheEnvironment : IAsyncDisposable
         MaxMemoryBytes = 16 << 20,
         MaxEntryBytes = 4 << 20,
         IoTimeout = TimeSpan.FromMinutes(1),
+        BreakDuration = TimeSpan.FromMinutes(5),
     };
 
     public DiskCache Cache => _cache ?? throw new InvalidOperationException("The environment is not open.");

@@ -24,6 +24,7 @@ internal sealed class TierScene : IAsyncDisposable
         MaxDiskBytes = 1 << 20,
         MaxMemoryBytes = 1 << 20,
         IoTimeout = TimeSpan.FromMinutes(1),
+        BreakDuration = TimeSpan.FromMinutes(5),
     };
 
     public DiskDistributedCacheOptions Options { get; }

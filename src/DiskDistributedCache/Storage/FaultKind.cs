@@ -1,0 +1,37 @@
+namespace DiskDistributedCache.Storage;
+
+/// <summary>What an exception of the file system says about the disk.</summary>
+internal enum FaultKind
+{
+    /// <summary>An operation failed. The next one may succeed.</summary>
+    Error = 0,
+
+    /// <summary>There is no room. Not a fault of the disk: it goes on with less.</summary>
+    Full = 1,
+
+    /// <summary>Nothing that is tried soon will succeed: the disk may not be written, or its folder is not there any more.</summary>
+    Hard = 2,
+}
+
+/// <summary>
+/// Tells faults apart by what .NET makes of the operating system's errors, which are not all <see cref="IOException"/>s. On Unix its
+/// <c>HResult</c> is the error number itself.
+/// </summary>
+internal static class Faults
+{
+    private const int NoSpace = 28; // ENOSPC
+    private const int ReadOnly = 30; // EROFS
+    private const int Stale = 116; // ESTALE
+    private const int QuotaExceeded = 122; // EDQUOT
+    private const int NoSpaceForPreallocation = unchecked((int)0x80131620); // COR_E_IO: the runtime drops the number
+    private const int WindowsDiskFull = unchecked((int)0x80070070);
+    private const int WindowsHandleDiskFull = unchecked((int)0x80070027);
+
+    public static FaultKind KindOf(Exception exception) => exception switch
+    {
+        UnauthorizedAccessException or DirectoryNotFoundException => FaultKind.Hard,
+        IOException { HResult: NoSpace or QuotaExceeded or NoSpaceForPreallocation or WindowsDiskFull or WindowsHandleDiskFull } => FaultKind.Full,
+        IOException { HResult: ReadOnly or Stale } => FaultKind.Hard,
+        _ => FaultKind.Error,
+    };
+}
