@@ -41,6 +41,8 @@ internal sealed class StoreScene : IDisposable
 
     public Quarantine Quarantine { get; private set; } = null!;
 
+    public TrustMark Trust { get; private set; } = null!;
+
     /// <summary>The cache's own folder.</summary>
     public string Folder => Path.Combine(_root, "diskcache-v1");
 
@@ -57,11 +59,12 @@ internal sealed class StoreScene : IDisposable
     public StoreScene Open()
     {
         Clock = new CacheClock(Time);
-        var directory = new CacheDirectory(Files, _root);
+        var directory = new CacheDirectory(Files, _root, WitnessFolder.Path);
+        Trust = new TrustMark(directory, Guid.NewGuid());
         Quarantine = new Quarantine(directory, Clock, Settings.MaxQuarantineBytes);
         try
         {
-            _store = SegmentStore.Open(directory, Settings, Clock, Quarantine, Tiers);
+            _store = SegmentStore.Open(directory, Settings, Clock, Quarantine, Trust, Tiers);
         }
         catch
         {
@@ -221,6 +224,10 @@ internal sealed class StoreScene : IDisposable
         public override void MarkUsed() => WhenMarkingUsed?.Invoke();
 
         public override void SweepMemory() => WhenSweeping?.Invoke();
+
+        public override void ContentGivenUp()
+        {
+        }
 
         public List<Exception> Faults { get; } = [];
 
