@@ -61,6 +61,11 @@ internal sealed class FileTable(IFileSystem inner)
 
     public void Moved(string from, string to)
     {
+        if (from == to)
+        {
+            return;
+        }
+
         lock (_lock)
         {
             _names.Remove(to);
