@@ -15,7 +15,8 @@ internal delegate void PutBytes(ReadOnlySpan<byte> bytes, long offset);
 /// here a call meets the plan of faults, the free space, the names of files and whoever listens to changes.
 ///
 /// Order of effects: the plan (the call may fail or hang before anything happens), the free space, the inner file system, the names,
-/// the listeners; then what the plan has for a call that was done. A call that the inner file system fails gives back the space that it took.
+/// the listeners; then what the plan has for a call that was done. An open that the inner file system fails gives its space back; a
+/// write or a change of length that it fails keeps it, as what is on disk then is not known.
 /// </summary>
 internal sealed class Disk(IFileSystem outer, IFileSystem inner)
 {
