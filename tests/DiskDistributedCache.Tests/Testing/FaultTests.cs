@@ -182,19 +182,24 @@ public sealed class FaultTests : IDisposable
     public async Task A_delayed_call_waits_for_the_clock()
     {
         var time = new TestClock();
-        _files.Delay(FileOperation.Open, TimeSpan.FromSeconds(10), timeProvider: time);
-        var entered = new TaskCompletionSource();
-        _files.Watch(FileOperation.Write, _ => entered.SetResult());
+        var called = new TaskCompletionSource();
+        _files.Watch(FileOperation.Open, _ => called.SetResult());
+        var fault = _files.Delay(FileOperation.Open, TimeSpan.FromSeconds(10), timeProvider: time);
 
         var writing = _files.File.WriteAllTextAsync(PathOf("file"), "text", TestContext.Current.CancellationToken);
+        await called.Task;
+        Assert.False(File.Exists(PathOf("file")));
+
+        // The clock may be moved before the delay has begun to look at it.
         while (!writing.IsCompleted)
         {
-            Assert.Equal(File.Exists(PathOf("file")), entered.Task.IsCompleted);
             time.Advance(TimeSpan.FromSeconds(10));
             await Task.Yield();
         }
 
-        Assert.True(entered.Task.IsCompleted);
+        await writing;
+        Assert.Equal(1, fault.StruckCount);
+        Assert.Equal("text", File.ReadAllText(PathOf("file")));
     }
 
     [Fact]
