@@ -127,7 +127,7 @@ public sealed class CleanFlagRuleTests : IDisposable
 
     private void RestartSystem()
     {
-        _scene.Files.BootId = new Guid("11111111-2222-3333-4444-555555555555");
+        _scene.Files.OverrideText("/proc/sys/kernel/random/boot_id", "11111111-2222-3333-4444-555555555555");
         _scene.Open();
     }
 }
