@@ -275,12 +275,7 @@ internal sealed class SegmentStore : IDisposable
         }
 
         Seal();
-        Sync(TakeUnsynced(all: true));
-        if (_segments.Ordered.Any(segment => segment.HasSyncFailed))
-        {
-            throw new IOException("The sync of a segment failed, so it is not known what is durable.");
-        }
-
+        SyncEverything();
         _superblock.CheckIdentity();
         _superblock.WriteBoth(StateAs(isClean: true));
         _trust.Closed();
@@ -351,6 +346,24 @@ internal sealed class SegmentStore : IDisposable
         if (_reclaim.IsNeededFor(0) || _reclaim.IsNeededForCounts)
         {
             Roll(0);
+        }
+    }
+
+    /// <summary>What the system could not make durable it may also forget while it runs: then nothing vouches for the store.</summary>
+    private void SyncEverything()
+    {
+        try
+        {
+            Sync(TakeUnsynced(all: true));
+            if (_segments.Ordered.Any(segment => segment.HasSyncFailed))
+            {
+                throw new IOException("The sync of a segment failed, so it is not known what is durable.");
+            }
+        }
+        catch
+        {
+            _trust.WithdrawNow();
+            throw;
         }
     }
 

@@ -60,17 +60,19 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     /// <summary>Takes the trust back; <see cref="Withdrawn"/> follows. Does nothing where that is under way or done.</summary>
     public void Withdraw()
     {
-        lock (_stateLock)
+        if (TryBeginToWithdraw())
         {
-            if (!_isWanted)
-            {
-                return;
-            }
-
-            _isWanted = false;
+            new Thread(DoWithdraw) { IsBackground = true, Name = "DiskDistributedCache trust" }.Start();
         }
+    }
 
-        new Thread(DoWithdraw) { IsBackground = true, Name = "DiskDistributedCache trust" }.Start();
+    /// <summary>The same on the calling thread: the process may end as soon as this returns.</summary>
+    public void WithdrawNow()
+    {
+        if (TryBeginToWithdraw())
+        {
+            DoWithdraw();
+        }
     }
 
     /// <summary>Vouches for the store that this process is about to open, also under the name of the session that had it before.</summary>
@@ -184,6 +186,16 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
         lock (_ioLock)
         {
             _waiterMark?.Dispose();
+        }
+    }
+
+    private bool TryBeginToWithdraw()
+    {
+        lock (_stateLock)
+        {
+            bool wasWanted = _isWanted;
+            _isWanted = false;
+            return wasWanted;
         }
     }
 

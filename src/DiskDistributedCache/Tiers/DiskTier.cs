@@ -25,9 +25,6 @@ namespace DiskDistributedCache.Tiers;
 /// </summary>
 internal sealed partial class DiskTier : IDisposable
 {
-    /// <summary>Mutations that may wait. Each is an object of some 200 bytes, values aside.</summary>
-    private const int MaxQueuedCount = 1 << 18;
-
     private readonly StoreSettings _settings;
     private readonly CacheClock _clock;
     private readonly DiskHealth _health;
@@ -121,6 +118,9 @@ internal sealed partial class DiskTier : IDisposable
 
     /// <summary>The longest that draining and closing wait for a disk that does not answer.</summary>
     public TimeSpan CloseGrace { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Mutations that may wait. Each is an object of some 200 bytes, values aside.</summary>
+    public int MaxQueuedCount { get; set; } = 1 << 18;
 
     /// <summary>Whether the disk may be asked on behalf of a caller.</summary>
     private bool MayAsk => _health.Mode == DiskCacheMode.Normal || (_health.Mode == DiskCacheMode.BreakerOpen && _breaker.LetsThrough);

@@ -75,6 +75,13 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         set => _disk.CloseGrace = value;
     }
 
+    /// <inheritdoc cref="DiskTier.MaxQueuedCount"/>
+    public int MaxQueuedCount
+    {
+        get => _disk.MaxQueuedCount;
+        set => _disk.MaxQueuedCount = value;
+    }
+
     /// <summary>The largest value that is stored.</summary>
     public long MaxEntryBytes { get; }
 
