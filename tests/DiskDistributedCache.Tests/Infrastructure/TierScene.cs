@@ -128,6 +128,19 @@ internal sealed class TierScene : IAsyncDisposable
     public async Task<string?> Get(string key) =>
         (await Cache.GetAsync(KeyOf(key))).Entry is { } entry ? Encoding.UTF8.GetString(entry.Value) : null;
 
+    /// <summary>The same on a disk that is slow: asked again until it has answered.</summary>
+    public async Task<string?> GetOnceTheDiskAnswersAsync(string key)
+    {
+        Lookup lookup;
+        do
+        {
+            lookup = await Look(key);
+        }
+        while (lookup.Outcome == LookupOutcome.Unknown);
+
+        return lookup.Entry is { } entry ? Encoding.UTF8.GetString(entry.Value) : null;
+    }
+
     public Task<Lookup> Look(string key) => Cache.GetAsync(KeyOf(key)).AsTask();
 
     public static CacheKey KeyOf(string key) => new(KeySpace.Data, key);

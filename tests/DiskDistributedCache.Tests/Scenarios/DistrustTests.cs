@@ -45,7 +45,8 @@ public sealed class DistrustTests : IAsyncLifetime
     [Fact]
     public async Task The_witness_is_gone_before_a_mutation_that_is_late_is_acknowledged()
     {
-        _scene.Options.IoTimeout = TimeSpan.FromMilliseconds(20);
+        // Long enough for the withdrawal to be through within its grace, a quarter of it, on a busy machine.
+        _scene.Options.IoTimeout = TimeSpan.FromSeconds(1);
         await _scene.ReopenClosedAsync();
         _scene.Files.Hold(FileOperation.Write, TierScene.Segments);
 
@@ -138,8 +139,8 @@ public sealed class DistrustTests : IAsyncLifetime
         Assert.False(File.Exists(_scene.Witness));
 
         _scene.Files.Heal();
-        await _scene.Cache.HeartbeatOnceAsync();
-        await _scene.ReopenKilledWhenTrustedAsync();
+        await TrustAsync();
+        await _scene.ReopenKilledAsync();
         Assert.Equal("v1", await _scene.Get("k"));
     }
 
@@ -147,23 +148,16 @@ public sealed class DistrustTests : IAsyncLifetime
     [Fact]
     public async Task A_segment_whose_sync_failed_once_is_written_anew_before_the_store_is_trusted_again()
     {
-        int writesBefore = 0;
         int writesAtTrust = 0;
         _scene.Files.Fail(FileOperation.Write, TierScene.Segments, times: 1);
-        _scene.Files.Fail(FileOperation.Flush, TierScene.Segments, times: 1);
         await _scene.Set("k", new string('v', 5_000));
-        _scene.Files.Watch(FileOperation.Flush, _ => writesBefore = LargeWrites(), TierScene.Segments);
+        _scene.Files.Fail(FileOperation.Flush, "2.seg", times: 1);
         _scene.Files.Watch(FileOperation.Open, _ => writesAtTrust = LargeWrites(), Witness);
 
-        while (!File.Exists(_scene.Witness))
-        {
-            await _scene.Cache.HeartbeatOnceAsync();
-            await _scene.Cache.TrustOnceAsync();
-        }
+        await TrustAsync();
 
         // Once in vain, once when it was owed, once when the segment was retired.
         Assert.Equal(3, writesAtTrust);
-        Assert.Equal(3, writesBefore);
         await _scene.ReopenKilledAsync();
         Assert.Equal(5_000, (await _scene.Get("k"))?.Length);
     }
@@ -177,6 +171,7 @@ public sealed class DistrustTests : IAsyncLifetime
         var sync = _scene.Files.Hold(FileOperation.Flush, TierScene.Segments);
         await _scene.Cache.HeartbeatOnceAsync();
         await sync.Reached;
+        await _scene.Cache.HeartbeatOnceAsync();
         _scene.Files.Fail(FileOperation.Write, TierScene.Segments, times: 1);
         await _scene.Remove("k");
 
@@ -221,6 +216,19 @@ public sealed class DistrustTests : IAsyncLifetime
     }
 
     private void FailWrites() => _scene.Files.Fail(FileOperation.Write, TierScene.Segments);
+
+    /// <summary>Segments that could not be synced are retired first, so it may take more than one heartbeat.</summary>
+    private async Task TrustAsync()
+    {
+        for (int i = 0; i < 20 && !File.Exists(_scene.Witness); i++)
+        {
+            await _scene.Cache.HeartbeatOnceAsync();
+            await _scene.Cache.DrainAsync();
+            await _scene.Cache.TrustOnceAsync();
+        }
+
+        Assert.True(File.Exists(_scene.Witness));
+    }
 
     private int LargeWrites() =>
         _scene.Files.Calls.Count(call => call.IsA(FileOperation.Write, TierScene.Segments) && call.Bytes > 5_000);

@@ -239,7 +239,7 @@ public sealed class ResurrectionTests : IAsyncLifetime
         int key = before.AsSpan().IndexOf(Encoding.Unicode.GetBytes("removed")) & ~7;
 
         // As if the space behind the last record had been that of the older segment: its record, wherever it began.
-        for (int back = 0; back <= 256; back += 8)
+        for (int back = 0; back <= 128; back += 8)
         {
             byte[] recycled = (byte[])image[active].Clone();
             before.AsSpan(key - back, 512).CopyTo(recycled.AsSpan(end));
