@@ -89,7 +89,9 @@ public sealed class ModeTests : IAsyncLifetime
             Assert.Equal(DiskCacheMode.Normal, _scene.Mode);
         }
 
+        var givenUp = _scene.Log.NextAsync(DiskGivenUp);
         await _scene.Set("one too many", "v");
+        await givenUp;
         await _scene.Set("after", "v");
 
         Assert.Equal(DiskCacheMode.MemoryOnly, _scene.Mode);
@@ -107,7 +109,9 @@ public sealed class ModeTests : IAsyncLifetime
     {
         _scene.Files.Fail(FileOperation.Write, TierScene.Segments, times: 1, error: (DiskError)error);
 
+        var givenUp = _scene.Log.NextAsync(DiskGivenUp);
         await _scene.Set("k", "v1");
+        await givenUp;
 
         Assert.Equal(DiskCacheMode.MemoryOnly, _scene.Mode);
         Assert.Equal(_scene.Cache.GetStatus().Reason, _scene.Cache.GetStatus().LastFault);
