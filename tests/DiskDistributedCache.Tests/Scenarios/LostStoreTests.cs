@@ -73,6 +73,32 @@ public sealed class LostStoreTests : IAsyncLifetime
         Assert.All(SuperblockSlots.Read(_scene.Options.Directory!), slot => Assert.False(slot.IsClean));
     }
 
+    // Seen to fail when the withdrawn witness was thought to be enough for a store that is another's.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_is_owed_to_a_store_that_another_process_has_taken_makes_it_unbelievable(bool isOwedBefore)
+    {
+        _scene.Files.Fail(FileOperation.Write, TierScene.Segments);
+        _scene.Files.Fail(FileOperation.Open, ".revoked");
+        if (isOwedBefore)
+        {
+            await _scene.Remove("removed");
+        }
+
+        TakeAway("another session");
+        await _scene.Cache.HeartbeatOnceAsync();
+        Assert.Equal(DiskCacheMode.MemoryOnly, _scene.Mode);
+        await _scene.Remove("removed");
+        await _scene.Remove("another");
+        WitnessFolder.Vouch(_scene.Options.Directory!);
+
+        await _scene.ReopenKilledAsync();
+
+        Assert.Null(await _scene.Get("removed"));
+        Assert.Null(await _scene.Get("kept"));
+    }
+
     // Seen to fail when the lock was let go at the end of the grace time.
     [Theory]
     [InlineData(FileOperation.Write)]

@@ -198,7 +198,7 @@ public sealed class OwedTests : IAsyncLifetime
         string[] all = steps.Split(", ");
         for (int i = 0; i < all.Length; i++)
         {
-            bool isLastSet = !all[(i + 1)..].Contains("set");
+            bool isLastSet = !all.AsSpan(i + 1).Contains("set");
             await (all[i] switch
             {
                 "set" => _scene.Set("k", isLastSet ? "new" : "overtaken", s_tags),
