@@ -79,6 +79,18 @@ internal sealed class ReadLanes
     /// <summary>Whether somebody, or something, has to be looked after.</summary>
     public bool NeedsWatching => _underWay.Any(read => !read.Value.Task.IsCompleted || !read.Value.IsStallReported);
 
+    /// <summary>Whether a read that is known to have taken too long has still not returned.</summary>
+    public bool IsHanging
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return Array.Exists(_current, read => read is { IsStallReported: true });
+            }
+        }
+    }
+
     /// <summary>Whether a lane is still at this read.</summary>
     public bool IsStillAt(PendingRead read)
     {

@@ -19,6 +19,8 @@ namespace DiskDistributedCache.Storage;
 /// </summary>
 internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDisposable
 {
+    private static readonly TimeSpan s_disposeGrace = TimeSpan.FromMilliseconds(100);
+
     private readonly Witness _witness = new(directory);
     private readonly Lock _stateLock = new();
     private readonly Lock _ioLock = new();
@@ -70,7 +72,15 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
             _isWanted = false;
         }
 
-        new Thread(DoWithdraw) { IsBackground = true, Name = "DiskDistributedCache trust" }.Start();
+        try
+        {
+            new Thread(DoWithdraw) { IsBackground = true, Name = "DiskDistributedCache trust" }.Start();
+        }
+        catch (Exception exception)
+        {
+            // No thread to be had: the callers are let go when they have waited for long enough.
+            Failed?.Invoke(exception);
+        }
     }
 
     /// <summary>Vouches for the store that this process is about to open, also under the name of the session that had it before.</summary>
@@ -181,9 +191,11 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     /// <summary>Lets go of the mark beside the lock, which stays: this process ends.</summary>
     public void Dispose()
     {
-        lock (_ioLock)
+        // Not at any price: a withdrawal may hang at the disk.
+        if (_ioLock.TryEnter(s_disposeGrace))
         {
             _waiterMark?.Dispose();
+            _ioLock.Exit();
         }
     }
 

@@ -46,7 +46,7 @@ internal sealed partial class DiskTier
 
     private ReadResult? Read(PendingRead read)
     {
-        if (_store is not { } store || _breaker.TryBegin() is not { } operation)
+        if (_store is not { } store || !MayAsk || _breaker.TryBegin() is not { } operation)
         {
             return null;
         }
@@ -80,11 +80,15 @@ internal sealed partial class DiskTier
     /// <summary>Does something to the store on the writer lane, if the breaker lets it through. False when it does not, or it failed.</summary>
     private bool TryOnDisk(string what, Action<SegmentStore> action)
     {
-        bool isForced = _isRecovering || _isDisposing;
-        var operation = isForced ? null : _breaker.TryBegin();
-        if (_store is not { } store || (operation is null && !isForced))
+        if (_store is not { } store)
         {
-            operation?.Succeed();
+            return false;
+        }
+
+        bool isForced = _isRecovering || _isDisposing;
+        var operation = isForced || !MayAsk ? null : _breaker.TryBegin();
+        if (operation is null && !isForced)
+        {
             return false;
         }
 

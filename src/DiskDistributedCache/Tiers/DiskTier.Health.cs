@@ -113,14 +113,19 @@ internal sealed partial class DiskTier
     /// <summary>Another try for what is not open or owed, and the mark of an open store. While the circuit is open it may be the trial.</summary>
     private void Heartbeat()
     {
-        if (_store is null)
+        if (_isWaitingForLock)
         {
-            if (_isWaitingForLock)
-            {
-                OpenStore();
-            }
+            Recover();
         }
-        else if (_health.Mode is DiskCacheMode.Normal or DiskCacheMode.BreakerOpen && !_isGivenUp && TryOnDisk("a heartbeat", store => store.Heartbeat()))
+        else if (TryOnDisk("a heartbeat", store =>
+        {
+            if (_isGivenUp)
+            {
+                StartOver(store);
+            }
+
+            store.Heartbeat();
+        }))
         {
             _writer.Retry();
             TryTrust();
@@ -129,7 +134,7 @@ internal sealed partial class DiskTier
 
     private void Probe()
     {
-        if (_store is null || _isGivenUp || _health.Mode is not (DiskCacheMode.Normal or DiskCacheMode.BreakerOpen))
+        if (_store is null || _isGivenUp || !MayAsk)
         {
             return;
         }
@@ -169,6 +174,7 @@ internal sealed partial class DiskTier
         try
         {
             BringBack(store);
+            _isWaitingForLock = false;
             _breaker.Close();
             _health.Recovered();
             PostOnLane(TryTrust);
@@ -177,6 +183,7 @@ internal sealed partial class DiskTier
         {
             string id = NextFaultId();
             Log.OperationFailed(_logger, exception, "a recovery", id);
+            _isWaitingForLock = exception is StoreInUseException;
             _metrics.CountDiskErrors(1);
             _health.RecoveryFailed(Describe(id, exception));
         }
@@ -188,6 +195,11 @@ internal sealed partial class DiskTier
 
     private void BringBack(SegmentStore store)
     {
+        if (_readers.IsHanging)
+        {
+            throw new IOException("A read has still not returned.");
+        }
+
         if (_isGivenUp || !IsStillOurs(store))
         {
             StartOver(store);
@@ -274,6 +286,11 @@ internal sealed partial class DiskTier
 
     private bool TrySync(SegmentStore store, IReadOnlyList<UnsyncedSegment> unsynced)
     {
+        if (_health.Mode is DiskCacheMode.MemoryOnly or DiskCacheMode.Recovering)
+        {
+            return false;
+        }
+
         try
         {
             store.Sync(unsynced);

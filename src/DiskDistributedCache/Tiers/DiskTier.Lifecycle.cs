@@ -48,6 +48,7 @@ internal sealed partial class DiskTier
         }
 
         // From here on the store is in use: nothing that fails may let go of its lock.
+        _isWaitingForLock = false;
         Publish(store);
         _health.Opened();
         PostOnLane(() => EraseOtherStores(store));

@@ -44,6 +44,7 @@ internal sealed partial class DiskTier : IDisposable
     private readonly SyncLane _sync;
     private readonly Watchdog _watchdog;
     private readonly TimeProvider _timeProvider;
+    private readonly TimeSpan _longestWait;
     private readonly TimeSpan _heartbeatInterval;
     private readonly TimeSpan _healthCheckInterval;
     private readonly TimeSpan _recoveryInterval;
@@ -77,6 +78,7 @@ internal sealed partial class DiskTier : IDisposable
         _trust.Withdrawn += () => Log.Suspect(_logger);
         IoTimeout = options.IoTimeout;
         var times = new LaneTimes(IoTimeout, options.BreakDuration / 2);
+        _longestWait = IoTimeout + (2 * times.TrustGrace);
         _writer = new WriteLane(TryAppend, CloseStore, _trust, times, MemoryTier.WeightOf, maxOwedBytes);
         _readers = new ReadLanes(Read, entry => ReadLate?.Invoke(entry), LaneEnded, times);
         _sync = new SyncLane(LaneEnded);
@@ -197,7 +199,7 @@ internal sealed partial class DiskTier : IDisposable
         }
 
         _watchdog.Arm();
-        return new Acknowledgement(waiting.Task, IoTimeout);
+        return new Acknowledgement(waiting.Task, _longestWait);
     }
 
     /// <summary>Gives up the oldest owed values until this much weight is gone, or none is left.</summary>
@@ -272,7 +274,7 @@ internal sealed partial class DiskTier : IDisposable
 
     /// <summary>
     /// Moves the deadline of a sliding entry in the index, and in the log when it has moved by a good part of its window since it was
-    /// last written there.
+    /// last written there. While the disk is away it is not: the log gets it later, or when the store is closed.
     /// </summary>
     public void Touch(CacheEntry entry, long deadline)
     {
@@ -283,7 +285,9 @@ internal sealed partial class DiskTier : IDisposable
 
         ulong keyHash = store.HashOf(entry.Key);
         long step = Math.Max(1, entry.Expiry.SlidingTicks / 4);
-        if (store.Index.Touch(keyHash, entry.Sequence, deadline) is { } before && before / step != deadline / step)
+        if (store.Index.Touch(keyHash, entry.Sequence, deadline) is { } before
+            && before / step != deadline / step
+            && _health.Mode == DiskCacheMode.Normal)
         {
             var touch = new Mutation(RecordKind.Touch)
             {
@@ -299,7 +303,7 @@ internal sealed partial class DiskTier : IDisposable
     /// <summary>Waits until what is queued is written and durable, at most for the grace time of a close.</summary>
     public async Task DrainAsync()
     {
-        if (_store is not { } store)
+        if (_store is not { } store || _health.Mode != DiskCacheMode.Normal)
         {
             return;
         }
