@@ -10,6 +10,8 @@ namespace DiskDistributedCache.Storage;
 internal sealed class CacheDirectory(IFileSystem fileSystem, string root) : IDisposable
 {
     private const string SegmentExtension = ".seg";
+    private const string QuarantineExtension = ".bad";
+    private const int NumberDigits = 16;
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     private StoreFile? _lock;
@@ -29,8 +31,10 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root) : IDis
 
     public string SpareOf(Guid storeId) => fileSystem.Path.Combine(StoreOf(storeId), "spare.new");
 
-    public string QuarantineFile(long segment, long ticks) =>
-        fileSystem.Path.Combine(Quarantine, string.Create(CultureInfo.InvariantCulture, $"{segment:x16}-{ticks:x16}.bad"));
+    public static string QuarantineName(long segment, long ticks) =>
+        string.Create(CultureInfo.InvariantCulture, $"{segment:x16}-{ticks:x16}{QuarantineExtension}");
+
+    public string QuarantineFile(string name) => fileSystem.Path.Combine(Quarantine, name);
 
     /// <summary>Makes the folders.</summary>
     /// <exception cref="IOException">The folder is a link.</exception>
@@ -51,7 +55,14 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root) : IDis
         }
 
         fileSystem.Directory.CreateDirectory(Segments);
-        fileSystem.Directory.CreateDirectory(Quarantine);
+        try
+        {
+            fileSystem.Directory.CreateDirectory(Quarantine);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // The store does without a quarantine: what cannot be kept there is counted.
+        }
     }
 
     /// <summary>Takes the lock, which is held until the directory is disposed of.</summary>
@@ -94,6 +105,22 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root) : IDis
     public IReadOnlyList<IFileInfo> FilesIn(string folder) =>
         fileSystem.Directory.Exists(folder) ? fileSystem.DirectoryInfo.New(folder).GetFiles() : [];
 
+    /// <summary>The files in quarantine, in no order, with what their names say. Others are passed over.</summary>
+    public IEnumerable<(IFileInfo File, long Segment, long Ticks)> QuarantineFiles()
+    {
+        foreach (var file in fileSystem.DirectoryInfo.New(Quarantine).EnumerateFiles("*" + QuarantineExtension))
+        {
+            string name = file.Name;
+            if (name.Length == NumberDigits + 1 + NumberDigits + QuarantineExtension.Length
+                && name[NumberDigits] == '-'
+                && TryParseNumber(name.AsSpan(0, NumberDigits), out long segment)
+                && TryParseNumber(name.AsSpan(NumberDigits + 1, NumberDigits), out long ticks))
+            {
+                yield return (file, segment, ticks);
+            }
+        }
+    }
+
     public void Rename(string from, string to) => fileSystem.File.Move(from, to, overwrite: true);
 
     public void Delete(string path) => fileSystem.File.Delete(path);
@@ -120,6 +147,9 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root) : IDis
     }
 
     public void Dispose() => _lock?.Dispose();
+
+    private static bool TryParseNumber(ReadOnlySpan<char> digits, out long number) =>
+        long.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number) && number >= 0;
 
     private string Join(string name) => fileSystem.Path.Combine(Path, name);
 }

@@ -58,8 +58,8 @@ internal sealed class SegmentStore : IDisposable
         _generation = opened.Superblock.Generation;
         var storeId = _identity.StoreId;
         _writer = new SegmentWriter(directory, settings, storeId, _segments, Index, Barriers, clock);
-        _reclaim = new Reclaim(directory, settings, storeId, _segments, Index, Barriers, _writer, clock, listener);
         _reader = new RecordReader(_segments, Index, _quarantine);
+        _reclaim = new Reclaim(directory, settings, storeId, _segments, Index, Barriers, _writer, _reader, clock, listener);
     }
 
     public EntryIndex Index { get; } = new(SegmentTable.SlotCount);
@@ -81,6 +81,7 @@ internal sealed class SegmentStore : IDisposable
     {
         directory.Prepare();
         directory.Lock();
+        quarantine.Load();
         var file = directory.Open(directory.Superblock, FileMode.OpenOrCreate);
         SegmentStore? store = null;
         try
@@ -106,7 +107,7 @@ internal sealed class SegmentStore : IDisposable
     public ReadOutcome Read(in CacheKey key, in IndexedEntry where, out CacheEntry? entry)
     {
         var outcome = _reader.Read(key, where, out entry);
-        if (outcome == ReadOutcome.Corrupt && _segments.At(where.Slot) is { CorruptCount: DamagedAtCount })
+        if (outcome == ReadOutcome.Corrupt && _segments.At(where.Slot) is { CorruptCount: >= DamagedAtCount, IsRetired: false })
         {
             Interlocked.Increment(ref _damagedCount);
         }
@@ -288,7 +289,7 @@ internal sealed class SegmentStore : IDisposable
         {
             _clock.AdvanceTo(found.ClockHighWater);
             _directory.Delete(_directory.SpareOf(found.StoreId));
-            var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers, _listener);
+            var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers, _quarantine, _listener);
             _writer.ContinueAfter(recovery.Run(found));
             WriteBothSlots(isClean: false);
             Report = new OpenReport(false, reason, Index.Count, recovery.HoleCount, recovery.ScannedCount);

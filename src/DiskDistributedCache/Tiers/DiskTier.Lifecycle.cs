@@ -27,7 +27,10 @@ internal sealed partial class DiskTier
         try
         {
             directory = new CacheDirectory(_fileSystem, _root);
-            _quarantine = new Quarantine(directory, _clock, _settings.MaxQuarantineBytes);
+            _quarantine ??= new Quarantine(directory, _clock, _settings.MaxQuarantineBytes)
+            {
+                Met = record => Log.RecordCorrupt(_logger, record.Reason, record.Segment, record.Offset),
+            };
             store = SegmentStore.Open(directory, _settings, _clock, _quarantine, _listener);
         }
         catch (Exception exception)

@@ -96,6 +96,10 @@ internal sealed partial class DiskTier : IDisposable
 
     public long QuarantinedCount => _quarantine?.KeptCount ?? 0;
 
+    public long QuarantineErrors => _quarantine?.FailedCount ?? 0;
+
+    public IReadOnlyList<QuarantinedRecord> Quarantined => _quarantine?.Records ?? [];
+
     /// <summary>The longest that draining and closing wait for a disk that does not answer.</summary>
     public TimeSpan CloseGrace { get; set; } = TimeSpan.FromSeconds(10);
 
@@ -376,13 +380,9 @@ internal sealed partial class DiskTier : IDisposable
             }
 
             var outcome = store.Read(read.Key, read.Where, out var entry);
-            if (outcome == ReadOutcome.Corrupt)
+            if (outcome == ReadOutcome.Corrupt && store.HasDamagedSegment)
             {
-                Log.RecordCorrupt(_logger);
-                if (store.HasDamagedSegment)
-                {
-                    _writer.Post(() => Guarded(store.RetireDamaged));
-                }
+                _writer.Post(() => Guarded(store.RetireDamaged));
             }
 
             return new ReadResult(outcome, entry);

@@ -183,10 +183,13 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             DiskErrors = _metrics.DiskErrors,
             CorruptionErrors = _disk.CorruptCount,
             QuarantinedRecords = _disk.QuarantinedCount,
+            QuarantineErrors = _disk.QuarantineErrors,
             OwedWrites = _disk.OwedCount,
             OversizedEntries = _metrics.OversizedEntries,
         };
     }
+
+    public IReadOnlyList<QuarantinedRecord> GetQuarantine() => _disk.Quarantined;
 
     /// <summary>Writes and syncs what is under way, without closing: the host stops, other services may still mutate.</summary>
     public Task DrainAsync() => _disk.DrainAsync();
