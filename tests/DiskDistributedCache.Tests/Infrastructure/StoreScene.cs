@@ -41,6 +41,9 @@ internal sealed class StoreScene : IDisposable
 
     public Quarantine Quarantine { get; private set; } = null!;
 
+    /// <summary>Called with everything that does not verify.</summary>
+    public Action? WhenCorrupt { get; set; }
+
     /// <summary>The cache's own folder.</summary>
     public string Folder => Path.Combine(_root, "diskcache-v1");
 
@@ -58,7 +61,7 @@ internal sealed class StoreScene : IDisposable
     {
         Clock = new CacheClock(Time);
         var directory = new CacheDirectory(Files, _root);
-        Quarantine = new Quarantine(directory, Clock, Settings.MaxQuarantineBytes);
+        Quarantine = new Quarantine(directory, Clock, Settings.MaxQuarantineBytes) { Met = _ => WhenCorrupt?.Invoke() };
         try
         {
             _store = SegmentStore.Open(directory, Settings, Clock, Quarantine, Tiers);
