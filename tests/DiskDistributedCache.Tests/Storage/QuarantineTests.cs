@@ -141,7 +141,7 @@ public sealed class QuarantineTests : IDisposable
         Assert.Equal(4096 - HeaderBytes, Quarantine.Records[^1].KeptBytes);
     }
 
-    // Seen to fail when the list was not bounded.
+    // Seen to fail when neither the list nor what is shown of it was bounded.
     [Theory]
     [InlineData(0)]
     [InlineData(HeaderBytes)]
