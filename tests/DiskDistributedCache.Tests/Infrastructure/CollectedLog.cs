@@ -1,9 +1,10 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace DiskDistributedCache.Tests.Infrastructure;
 
-/// <summary>Keeps the ids and texts of log events, and lets a test wait for one.</summary>
+/// <summary>Keeps the ids and texts of the cache's log events, and lets a test wait for one. Those of others have ids of their own.</summary>
 internal sealed class CollectedLog : ILoggerFactory, ILogger
 {
     private readonly ConcurrentQueue<(int Id, string Text)> _events = new();
@@ -27,7 +28,8 @@ internal sealed class CollectedLog : ILoggerFactory, ILogger
         }
     }
 
-    public ILogger CreateLogger(string categoryName) => this;
+    public ILogger CreateLogger(string categoryName) =>
+        categoryName == "DiskDistributedCache" ? this : NullLogger.Instance;
 
     public bool IsEnabled(LogLevel logLevel) => true;
 
