@@ -12,20 +12,20 @@ internal static partial class Log
     [LoggerMessage(2, LogLevel.Information, "A new, empty store was begun in '{Directory}': {Reason}.")]
     public static partial void StoreBegun(ILogger logger, string directory, string reason);
 
-    [LoggerMessage(3, LogLevel.Critical, "The store in '{Directory}' cannot be opened; the cache works from memory until it can.")]
-    public static partial void StoreUnavailable(ILogger logger, Exception exception, string directory);
+    [LoggerMessage(3, LogLevel.Critical, "The store in '{Directory}' cannot be opened; the cache works from memory until it can (fault {Fault}).")]
+    public static partial void StoreUnavailable(ILogger logger, Exception exception, string directory, string fault);
 
     [LoggerMessage(4, LogLevel.Information, "The store is closed clean.")]
     public static partial void StoreClosed(ILogger logger);
 
-    [LoggerMessage(5, LogLevel.Error, "The store could not be closed clean.")]
-    public static partial void CloseFailed(ILogger logger, Exception exception);
+    [LoggerMessage(5, LogLevel.Error, "The store could not be closed clean (fault {Fault}).")]
+    public static partial void CloseFailed(ILogger logger, Exception exception, string fault);
 
-    [LoggerMessage(6, LogLevel.Error, "A write to the store failed; what it was to write is owed.")]
-    public static partial void WriteFailed(ILogger logger, Exception exception);
+    [LoggerMessage(6, LogLevel.Error, "A write to the store failed; what it was to write is owed (fault {Fault}).")]
+    public static partial void WriteFailed(ILogger logger, Exception exception, string fault);
 
-    [LoggerMessage(7, LogLevel.Error, "A read from the store failed.")]
-    public static partial void ReadFailed(ILogger logger, Exception exception);
+    [LoggerMessage(7, LogLevel.Error, "A read from the store failed (fault {Fault}).")]
+    public static partial void ReadFailed(ILogger logger, Exception exception, string fault);
 
     [LoggerMessage(8, LogLevel.Warning, "What is in segment {Segment} at offset {Offset} did not verify ({Reason}) and was dropped.")]
     public static partial void RecordCorrupt(ILogger logger, QuarantineReason reason, long segment, long offset);
@@ -34,9 +34,51 @@ internal static partial class Log
         "A value of {Bytes} bytes is too large (MaxEntryBytes is {Limit}, and a record takes at most half of MaxDiskBytes) and was not stored. Further ones are counted, not logged.")]
     public static partial void EntryOversized(ILogger logger, long bytes, long limit);
 
-    [LoggerMessage(10, LogLevel.Error, "A heartbeat could not be written.")]
-    public static partial void HeartbeatFailed(ILogger logger, Exception exception);
+    [LoggerMessage(10, LogLevel.Error, "A heartbeat could not be written (fault {Fault}).")]
+    public static partial void HeartbeatFailed(ILogger logger, Exception exception, string fault);
 
     [LoggerMessage(11, LogLevel.Warning, "More mutations are owed than can be kept ({Count}); the content of the disk is given up instead.")]
     public static partial void OwedOverflow(ILogger logger, int count);
+
+    [LoggerMessage(12, LogLevel.Critical, "The disk is given up and the cache works from memory until it has been recovered: {Reason}")]
+    public static partial void DiskGivenUp(ILogger logger, string reason);
+
+    [LoggerMessage(13, LogLevel.Error, "The circuit breaker has opened; the cache works from memory for the time of the break: {Reason}")]
+    public static partial void BreakerOpened(ILogger logger, string? reason);
+
+    [LoggerMessage(14, LogLevel.Information, "The circuit breaker has closed; both tiers are in use.")]
+    public static partial void BreakerClosed(ILogger logger);
+
+    [LoggerMessage(15, LogLevel.Information, "Recovery of the disk begins.")]
+    public static partial void RecoveryBegan(ILogger logger);
+
+    [LoggerMessage(16, LogLevel.Warning, "The disk could not be recovered and will be tried again: {Reason}")]
+    public static partial void RecoveryFailed(ILogger logger, string reason);
+
+    [LoggerMessage(17, LogLevel.Information, "The disk is recovered; both tiers are in use.")]
+    public static partial void Recovered(ILogger logger);
+
+    [LoggerMessage(EventId = 18, Message = "The probe of the disk has a new result; it was {Before} and is {After}.")]
+    public static partial void ProbeChanged(ILogger logger, LogLevel level, DiskHealthState before, DiskHealthState after);
+
+    [LoggerMessage(19, LogLevel.Error, "An operation on the store failed: {Operation} (fault {Fault}).")]
+    public static partial void OperationFailed(ILogger logger, Exception exception, string operation, string fault);
+
+    [LoggerMessage(20, LogLevel.Error, "The disk has not answered {Operation} in time (fault {Fault}).")]
+    public static partial void OperationStalled(ILogger logger, string operation, string fault);
+
+    [LoggerMessage(21, LogLevel.Warning, "The disk has no room for what is to be written; it is owed until there is.")]
+    public static partial void DiskFull(ILogger logger);
+
+    [LoggerMessage(22, LogLevel.Warning, "What is kept outside the cache's file system could not be written; a killed process will be followed by an empty cache.")]
+    public static partial void WitnessFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(23, LogLevel.Warning, "The content of the disk was given up and a new, empty store begun in '{Directory}'.")]
+    public static partial void StartedOver(ILogger logger, string directory);
+
+    [LoggerMessage(24, LogLevel.Information, "Everything that was owed is on disk; the store may be trusted again after a crash.")]
+    public static partial void Trusted(ILogger logger);
+
+    [LoggerMessage(25, LogLevel.Warning, "The store owes mutations; if the process ends before they are written, it is followed by an empty cache.")]
+    public static partial void Suspect(ILogger logger);
 }

@@ -8,6 +8,9 @@ internal enum KeySpace : byte
 
     /// <summary>Keys of <c>IOutputCacheStore</c>.</summary>
     Output = 1,
+
+    /// <summary>The cache's own probe of the disk.</summary>
+    Probe = 2,
 }
 
 /// <summary>The full name of an entry: any text at all (UTF-16, compared ordinally), in one of the key spaces.</summary>

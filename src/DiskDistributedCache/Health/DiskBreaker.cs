@@ -99,13 +99,17 @@ internal sealed class DiskBreaker
     /// <summary>What the breaker does at the moment. Open until a trial begins, even when the break is over.</summary>
     public BreakerState State => _state;
 
+    /// <summary>Whether it is worth asking for permission.</summary>
+    public bool LetsThrough =>
+        _state != BreakerState.HalfOpen && (_state != BreakerState.Open || NowTicks >= Volatile.Read(ref _breakEndsTicks));
+
     /// <summary>
     /// Permission for one disk operation, whose outcome has to be reported. Null while the circuit is open, and while it is half-open
     /// with its one trial under way.
     /// </summary>
     public DiskOperation? TryBegin()
     {
-        if (_state == BreakerState.HalfOpen || (_state == BreakerState.Open && NowTicks < Volatile.Read(ref _breakEndsTicks)))
+        if (!LetsThrough)
         {
             return null;
         }

@@ -1,20 +1,30 @@
 using System.Globalization;
 using System.IO.Abstractions;
+using System.IO.Hashing;
+using System.Runtime.InteropServices;
 
 namespace DiskDistributedCache.Storage;
 
 /// <summary>
-/// The cache's own folder and the names in it: the only class that joins paths. It makes the folder with mode 0700, refuses one
-/// that is a link or belongs to someone else, and holds the lock that says which process owns the store.
+/// The cache's own folder and the names in it, and the names of what is kept about it elsewhere: the only class that joins
+/// paths. It makes the folder with mode 0700, refuses one that is a link or belongs to someone else, and holds the lock that says
+/// which process owns the store. A process that waits for the lock leaves a mark beside it, which it holds for as long as it lives.
 /// </summary>
-internal sealed class CacheDirectory(IFileSystem fileSystem, string root) : IDisposable
+internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string? witnessDirectory = null) : IDisposable
 {
     private const string SegmentExtension = ".seg";
     private const string QuarantineExtension = ".bad";
     private const int NumberDigits = 16;
+    private const string WaiterPrefix = "waiter-";
+    private const string LockExtension = ".lock";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
+    private readonly Lazy<string?> _witnessDirectory = new(() =>
+        (witnessDirectory ?? DefaultWitnessDirectory(fileSystem)) is { Length: > 0 } folder ? fileSystem.Path.GetFullPath(folder) : null);
     private StoreFile? _lock;
+
+    // Where it can be told: which file the lock is, as long as its path named it when it was taken.
+    private FileIdentity? _lockIdentity;
 
     public string Path { get; } = fileSystem.Path.Combine(fileSystem.Path.GetFullPath(root), "diskcache-v1");
 
@@ -35,6 +45,34 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root) : IDis
         string.Create(CultureInfo.InvariantCulture, $"{segment:x16}-{ticks:x16}{QuarantineExtension}");
 
     public string QuarantineFile(string name) => fileSystem.Path.Combine(Quarantine, name);
+
+    /// <summary>Where the witness of the store is kept; null where there is no place for it.</summary>
+    public string? Witness => Elsewhere(".witness");
+
+    /// <summary>Where the store is revoked; null where there is no place for it.</summary>
+    public string? Revocation => Elsewhere(".revoked");
+
+    /// <summary>The mount that the folder was reached through, once it is locked; 0 where that cannot be told.</summary>
+    public long MountId => _lock?.Identity?.MountId ?? 0;
+
+    /// <summary>The device of the folder, once it is locked; null where that cannot be told.</summary>
+    public ulong? Device => _lock?.Identity?.Device;
+
+    /// <summary>Where a process keeps its witness when nobody says: in memory that outlives the process and not the system.</summary>
+    public static string? DefaultWitnessDirectory(IFileSystem fileSystem)
+    {
+        const string SharedMemory = "/dev/shm";
+        if (!OperatingSystem.IsLinux())
+        {
+            return null;
+        }
+
+        return fileSystem.Directory.Exists(SharedMemory) ? SharedMemory : Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR");
+    }
+
+    /// <summary>The name, without its ending, of the files elsewhere that are about the store of a folder.</summary>
+    public static string WitnessNameOf(string cacheFolder) =>
+        "diskcache-" + Convert.ToHexStringLower(XxHash128.Hash(MemoryMarshal.AsBytes(cacheFolder.AsSpan())));
 
     /// <summary>Makes the folders.</summary>
     /// <exception cref="IOException">The folder is a link.</exception>
@@ -65,12 +103,88 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root) : IDis
         }
     }
 
-    /// <summary>Takes the lock, which is held until the directory is disposed of.</summary>
-    /// <exception cref="IOException">Another process holds it.</exception>
-    public void Lock() => _lock = new StoreFile(fileSystem, Join("cache.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+    /// <summary>Takes the lock, which is held until it is let go.</summary>
+    /// <exception cref="StoreInUseException">Another process holds it.</exception>
+    public void Lock()
+    {
+        string path = Join("cache" + LockExtension);
+        _lock = OpenExclusively(path, FileMode.OpenOrCreate) ?? throw new StoreInUseException(path);
+        _lockIdentity = NativeIo.IdentityOf(path) is { } named && named == _lock.Identity ? named : null;
+    }
+
+    /// <summary>Lets the lock go.</summary>
+    public void Unlock()
+    {
+        _lock?.Dispose();
+        _lock = null;
+    }
+
+    /// <summary>Whether the lock is still the one that others would find: somebody may have deleted it, or the whole folder.</summary>
+    public bool HoldsLock()
+    {
+        string path = Join("cache" + LockExtension);
+        return _lock is not null
+            && (_lockIdentity is { } held ? NativeIo.IdentityOf(path) == held : fileSystem.File.Exists(path));
+    }
+
+    /// <summary>Leaves the mark of a process that does not own the store and has acknowledged mutations. It lasts until it is removed.</summary>
+    public StoreFile LeaveWaiterMark(Guid session)
+    {
+        string path = WaiterMark(session);
+        return OpenExclusively(path, FileMode.CreateNew) ?? throw new StoreInUseException(path);
+    }
+
+    /// <summary>Removes the mark of one process.</summary>
+    public void RemoveWaiterMark(Guid session) => fileSystem.File.Delete(WaiterMark(session));
+
+    /// <summary>The marks of processes that have ended, this one's aside.</summary>
+    public IReadOnlyList<string> DeadWaiters(Guid ownSession)
+    {
+        var dead = new List<string>();
+        foreach (string path in fileSystem.Directory.EnumerateFiles(Path, WaiterPrefix + "*" + LockExtension))
+        {
+            if (fileSystem.Path.GetFileName(path) == fileSystem.Path.GetFileName(WaiterMark(ownSession)))
+            {
+                continue;
+            }
+
+            try
+            {
+                using var mark = OpenExclusively(path, FileMode.Open);
+                if (mark is not null)
+                {
+                    dead.Add(path);
+                }
+            }
+            catch (FileNotFoundException)
+            {
+                // Its process has just taken it back.
+            }
+        }
+
+        return dead;
+    }
 
     public StoreFile Open(string path, FileMode mode, long preallocateBytes = 0) =>
         new(fileSystem, path, mode, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, preallocateBytes);
+
+    /// <summary>Makes a file that only this user may read. What is there goes: a link is not followed.</summary>
+    public StoreFile CreatePrivate(string path)
+    {
+        fileSystem.File.Delete(path);
+        var file = new StoreFile(fileSystem, path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        if (!OperatingSystem.IsWindows())
+        {
+            fileSystem.File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        }
+
+        return file;
+    }
+
+    public StoreFile OpenToRead(string path) =>
+        new(fileSystem, path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+
+    public bool Exists(string path) => fileSystem.File.Exists(path);
 
     public void CreateStore(Guid storeId) => fileSystem.Directory.CreateDirectory(StoreOf(storeId));
 
@@ -146,10 +260,34 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root) : IDis
             : Guid.Empty;
     }
 
-    public void Dispose() => _lock?.Dispose();
+    public void Dispose() => Unlock();
+
+    /// <summary>Opens a file for this process alone; null when another has it.</summary>
+    private StoreFile? OpenExclusively(string path, FileMode mode)
+    {
+        const int WouldBlock = 11; // EWOULDBLOCK on Linux
+        const int WouldBlockElsewhere = 35; // EWOULDBLOCK on macOS
+        const int SharingViolation = unchecked((int)0x80070020);
+        try
+        {
+            return new StoreFile(fileSystem, path, mode, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException exception) when (exception.HResult is WouldBlock or WouldBlockElsewhere or SharingViolation)
+        {
+            return null;
+        }
+    }
+
+    private string WaiterMark(Guid session) => Join(WaiterPrefix + session.ToString("N") + LockExtension);
+
+    private string? Elsewhere(string ending) =>
+        _witnessDirectory.Value is not { } folder ? null : fileSystem.Path.Combine(folder, WitnessNameOf(Path) + ending);
 
     private static bool TryParseNumber(ReadOnlySpan<char> digits, out long number) =>
         long.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number) && number >= 0;
 
     private string Join(string name) => fileSystem.Path.Combine(Path, name);
 }
+
+/// <summary>Another process has what this one wants to open.</summary>
+internal sealed class StoreInUseException(string path) : IOException($"Another process has '{path}' open.");

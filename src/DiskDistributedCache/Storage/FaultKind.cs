@@ -29,7 +29,7 @@ internal static class Faults
 
     public static FaultKind KindOf(Exception exception) => exception switch
     {
-        UnauthorizedAccessException or DirectoryNotFoundException => FaultKind.Hard,
+        UnauthorizedAccessException or DirectoryNotFoundException or StoreGoneException => FaultKind.Hard,
         IOException { HResult: NoSpace or QuotaExceeded or NoSpaceForPreallocation or WindowsDiskFull or WindowsHandleDiskFull } => FaultKind.Full,
         IOException { HResult: ReadOnly or Stale } => FaultKind.Hard,
         _ => FaultKind.Error,

@@ -4,7 +4,9 @@ namespace DiskDistributedCache.Storage;
 
 /// <summary>
 /// One change on its way to the log. Its task completes when the change is acknowledged: when its record is with the operating
-/// system, or when it is owed because the disk is late or failed. It never faults.
+/// system, or when it is owed because the disk is late or failed, and the next process has been told so. It never faults.
+///
+/// The write lane guards what is written here.
 /// </summary>
 internal sealed class Mutation(RecordKind kind) : TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)
 {
@@ -21,6 +23,12 @@ internal sealed class Mutation(RecordKind kind) : TaskCompletionSource(TaskCreat
 
     /// <summary>Of a value or a removal.</summary>
     public CacheKey Key { get; init; }
+
+    /// <summary>Whether it waits in the writer's queue.</summary>
+    public bool IsQueued { get; set; }
+
+    /// <summary>Whether its caller has been let go, or is about to be, without the change being on disk.</summary>
+    public bool IsOwed { get; set; }
 
     /// <summary>Of a tag eviction.</summary>
     public string? Tag { get; init; }
@@ -41,6 +49,10 @@ internal sealed class Mutation(RecordKind kind) : TaskCompletionSource(TaskCreat
     public bool IsAcknowledged => Task.IsCompleted;
 
     public static Mutation Of(CacheEntry entry) => new(RecordKind.Value) { Entry = entry, Key = entry.Key };
+
+    /// <summary>Becomes a newer change of the same key.</summary>
+    public void TakeOver(Mutation newer) =>
+        (Kind, Entry, Sequence, KeyHash) = (newer.Kind, newer.Entry, newer.Sequence, newer.KeyHash);
 
     /// <summary>Gives the value up: what is left is the removal of whatever the key had before.</summary>
     public CacheEntry DropValue()

@@ -5,10 +5,15 @@ namespace DiskDistributedCache.Storage;
 /// <summary>
 /// The mutations that wait for the log, in the order in which they came. Knows how many of them are owed (their callers have been let
 /// go) and what the owed values weigh. Not for several threads: the write lane guards it.
+///
+/// A removal joins one of the same key that waits already. While nobody waits for the disk, a newer change of a key takes the
+/// place of an older one that is owed, so that what is owed grows with the keys and not with the calls. Places in the queue do
+/// not matter: numbers decide what is newer, and each change is looked at again when it is written.
 /// </summary>
 internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
 {
-    private readonly Dictionary<CacheKey, Mutation> _removals = [];
+    // The removal, or the owed change, of a key that a newer one may join.
+    private readonly Dictionary<CacheKey, Mutation> _joinable = [];
     private Mutation? _head;
     private Mutation? _tail;
     private int _count;
@@ -26,15 +31,32 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
     /// <summary>Mutations whose callers wait.</summary>
     public int AwaitedCount { get; private set; }
 
-    /// <summary>A removal of the same key that already waits; it takes the newer number, and one record serves both.</summary>
-    public Mutation? TryJoin(Mutation removal)
+    /// <summary>
+    /// A change of the same key that already waits and now stands for this one too; one record serves both. Null where there is
+    /// none.
+    /// </summary>
+    public Mutation? TryJoin(Mutation mutation, bool isOwing)
     {
-        if (removal.Kind != RecordKind.Removal || !_removals.TryGetValue(removal.Key, out var waiting))
+        if (!IsOfKey(mutation) || !_joinable.TryGetValue(mutation.Key, out var waiting))
         {
             return null;
         }
 
-        waiting.Sequence = Math.Max(waiting.Sequence, removal.Sequence);
+        if (mutation.Kind == RecordKind.Removal && waiting.Kind == RecordKind.Removal)
+        {
+            waiting.Sequence = Math.Max(waiting.Sequence, mutation.Sequence);
+            return waiting;
+        }
+
+        if (!isOwing || !waiting.IsOwed)
+        {
+            return null;
+        }
+
+        Tally(waiting, -1);
+        waiting.TakeOver(mutation);
+        Tally(waiting, 1);
+        _oldestOwedValue = null;
         return waiting;
     }
 
@@ -50,30 +72,29 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
         }
 
         _tail = mutation;
-        Tally(mutation, 1);
+        Enter(mutation);
         if (mutation.Kind == RecordKind.Removal)
         {
-            _removals[mutation.Key] = mutation;
+            _joinable[mutation.Key] = mutation;
         }
     }
 
-    /// <summary>Puts a batch back that could not be written, before everything else. It is owed.</summary>
+    /// <summary>Puts a batch back that could not be written, before everything else.</summary>
     public void PutBack(List<Mutation> batch)
     {
         _oldestOwedValue = null;
         for (int i = batch.Count - 1; i >= 0; i--)
         {
             var mutation = batch[i];
-            mutation.TrySetResult();
             mutation.Next = _head;
             _head = mutation;
             _tail ??= mutation;
-            Tally(mutation, 1);
+            Enter(mutation);
         }
     }
 
-    /// <summary>Takes mutations from the front: as many as fit, and at least one.</summary>
-    public void Take(List<Mutation> into, long maxBytes)
+    /// <summary>Takes mutations from the front: as many as fit, and at least one. Returns their bytes.</summary>
+    public long Take(List<Mutation> into, long maxBytes)
     {
         _oldestOwedValue = null;
         long bytes = 0;
@@ -83,9 +104,10 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
             _head = mutation.Next;
             mutation.Next = null;
             Tally(mutation, -1);
-            if (mutation.Kind == RecordKind.Removal && _removals.TryGetValue(mutation.Key, out var removal) && removal == mutation)
+            mutation.IsQueued = false;
+            if (IsOfKey(mutation) && _joinable.TryGetValue(mutation.Key, out var joinable) && joinable == mutation)
             {
-                _removals.Remove(mutation.Key);
+                _joinable.Remove(mutation.Key);
             }
 
             into.Add(mutation);
@@ -95,18 +117,24 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
         {
             _tail = null;
         }
+
+        return bytes;
     }
 
-    /// <summary>Lets the caller of a waiting mutation go. What it waited for is owed from here on.</summary>
-    public void Acknowledge(Mutation mutation)
+    /// <summary>The caller of a mutation is let go; what it waited for is owed from here on, whether it is in the queue or not.</summary>
+    public void Owe(Mutation mutation)
     {
-        if (!mutation.IsAcknowledged)
+        if (!mutation.IsQueued)
         {
-            Tally(mutation, -1);
-            mutation.TrySetResult();
-            Tally(mutation, 1);
-            _oldestOwedValue = mutation == _tail ? _oldestOwedValue : null;
+            mutation.IsOwed = true;
+            return;
         }
+
+        Tally(mutation, -1);
+        mutation.IsOwed = true;
+        Tally(mutation, 1);
+        _oldestOwedValue = mutation == _tail ? _oldestOwedValue : null;
+        LetJoin(mutation);
     }
 
     /// <summary>Gives up the oldest owed values until at least this much weight is gone; their removals stay.</summary>
@@ -116,7 +144,7 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
         for (var mutation = _oldestOwedValue ?? _head; mutation is not null && weight > 0; mutation = mutation.Next)
         {
             _oldestOwedValue = mutation;
-            if (mutation is { IsAcknowledged: true, Kind: RecordKind.Value })
+            if (mutation is { IsOwed: true, Kind: RecordKind.Value })
             {
                 Tally(mutation, -1);
                 var entry = mutation.DropValue();
@@ -137,20 +165,42 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
         }
     }
 
-    /// <summary>Forgets and acknowledges everything.</summary>
+    /// <summary>Forgets everything.</summary>
     public void Clear()
     {
-        ForEach(mutation => mutation.TrySetResult());
+        ForEach(mutation => mutation.IsQueued = false);
         (_head, _tail, _oldestOwedValue) = (null, null, null);
         (OwedCount, OwedValueBytes, AwaitedCount) = (0, 0, 0);
         Volatile.Write(ref _count, 0);
-        _removals.Clear();
+        _joinable.Clear();
+    }
+
+    private static bool IsOfKey(Mutation mutation) => mutation.Kind is RecordKind.Value or RecordKind.Removal;
+
+    private void Enter(Mutation mutation)
+    {
+        mutation.IsQueued = true;
+        Tally(mutation, 1);
+        if (mutation.IsOwed)
+        {
+            LetJoin(mutation);
+        }
+    }
+
+    /// <summary>Only the newest owed change of a key: what is older must not take the number of what comes.</summary>
+    private void LetJoin(Mutation mutation)
+    {
+        if (IsOfKey(mutation)
+            && (!_joinable.TryGetValue(mutation.Key, out var other) || other.Sequence < mutation.Sequence))
+        {
+            _joinable[mutation.Key] = mutation;
+        }
     }
 
     private void Tally(Mutation mutation, int by)
     {
         Volatile.Write(ref _count, _count + by);
-        if (!mutation.IsAcknowledged)
+        if (!mutation.IsOwed)
         {
             AwaitedCount += by;
             return;

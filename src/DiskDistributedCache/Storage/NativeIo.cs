@@ -13,6 +13,15 @@ internal static partial class NativeIo
     private const int ReadOnly = 0;
     private const int NoWait = 8; // RWF_NOWAIT
 
+    private const int CurrentDirectory = -100; // AT_FDCWD
+    private const int NoFollow = 0x100; // AT_SYMLINK_NOFOLLOW
+    private const int EmptyPath = 0x1000; // AT_EMPTY_PATH
+    private const uint InodeNumber = 0x100; // STATX_INO
+    private const uint UniqueMountId = 0x4000; // STATX_MNT_ID_UNIQUE, Linux 6.8
+    private const int NoEntry = 2; // ENOENT
+    private const int NotADirectory = 20; // ENOTDIR
+    private const int NoSuchCall = 38; // ENOSYS
+
     private static volatile bool s_lacksCachedReads = !OperatingSystem.IsLinux() || !Environment.Is64BitProcess;
 
     /// <summary>fsync with its result checked; on Windows the runtime's own flush reports errors and nothing is done here.</summary>
@@ -86,6 +95,59 @@ internal static partial class NativeIo
         }
     }
 
+    /// <summary>Which file a handle is open on; null where the operating system does not say.</summary>
+    public static FileIdentity? IdentityOf(SafeFileHandle handle)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return null;
+        }
+
+        bool isHeld = false;
+        try
+        {
+            handle.DangerousAddRef(ref isHeld);
+            return Identify((int)handle.DangerousGetHandle(), "", EmptyPath);
+        }
+        finally
+        {
+            if (isHeld)
+            {
+                handle.DangerousRelease();
+            }
+        }
+    }
+
+    /// <summary>Which file a path names; null where there is none, or the operating system does not say.</summary>
+    /// <exception cref="IOException">The file system failed.</exception>
+    public static FileIdentity? IdentityOf(string path) =>
+        OperatingSystem.IsLinux() ? Identify(CurrentDirectory, path, NoFollow) : null;
+
+    private static unsafe FileIdentity? Identify(int directory, string path, int flags)
+    {
+        // struct statx is 256 bytes on every architecture.
+        byte* status = stackalloc byte[256];
+        try
+        {
+            if (Statx(directory, path, flags, InodeNumber | UniqueMountId, status) != 0)
+            {
+                int error = Marshal.GetLastPInvokeError();
+                return error is NoEntry or NotADirectory or NoSuchCall
+                    ? null
+                    : throw new IOException($"statx failed: {Marshal.GetPInvokeErrorMessage(error)}", error);
+            }
+        }
+        catch (EntryPointNotFoundException)
+        {
+            // A libc without the call.
+            return null;
+        }
+
+        bool hasMountId = (*(uint*)status & UniqueMountId) != 0;
+        ulong device = ((ulong)*(uint*)(status + 0x88) << 32) | *(uint*)(status + 0x8C);
+        return new FileIdentity(device, *(ulong*)(status + 0x20), hasMountId ? *(long*)(status + 0x90) : 0);
+    }
+
     private unsafe struct IoVector
     {
         public byte* Start;
@@ -95,9 +157,18 @@ internal static partial class NativeIo
     [LibraryImport("libc", EntryPoint = "preadv2")]
     private static unsafe partial nint PReadV2(SafeFileHandle handle, IoVector* vectors, int count, nint offset, int flags);
 
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial int Statx(int directory, string path, int flags, uint mask, byte* status);
+
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int Fsync(SafeFileHandle handle);
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);
 }
+
+/// <summary>
+/// What tells a file from every other one: device and number; and the mount through which it was reached, which no other mount of the
+/// same run of the operating system shares, or 0 where that cannot be told.
+/// </summary>
+internal readonly record struct FileIdentity(ulong Device, ulong Inode, long MountId);

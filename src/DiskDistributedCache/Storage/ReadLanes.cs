@@ -13,6 +13,15 @@ internal sealed class PendingRead(CacheKey key, IndexedEntry where)
     public IndexedEntry Where { get; } = where;
 
     public long AcceptedAt { get; } = Stopwatch.GetTimestamp();
+
+    /// <summary>When a lane began with it; 0 while it is queued.</summary>
+    public long BegunAt { get; set; }
+
+    /// <summary>What whoever reads wants to remember of the operation.</summary>
+    public object? Operation { get; set; }
+
+    /// <summary>Whether the read is known to have taken too long.</summary>
+    public bool IsStallReported { get; set; }
 }
 
 /// <summary>What a read came to.</summary>
@@ -25,17 +34,20 @@ internal readonly record struct ReadResult(ReadOutcome Outcome, CacheEntry? Entr
 /// A caller waits at most the I/O timeout. While every lane is busy with a read that is over its time, and when the queue is
 /// full, nobody waits at all: the answer is "not known" at once. What a late read brings is offered to whoever comes next: a
 /// large value on a slow disk takes longer than any one caller waits.
+///
+/// The threads are not replaced when they hang: a disk that does not answer costs these two and no more.
 /// </summary>
-internal sealed class ReadLanes : IDisposable
+internal sealed class ReadLanes
 {
-    private const int LaneCount = 2;
+    public const int LaneCount = 2;
     private const int MaxQueued = 1024;
     private const int SpinCount = 10;
 
     private readonly object _lock = new();
     private readonly Func<PendingRead, ReadResult?> _read;
     private readonly Action<CacheEntry> _late;
-    private readonly TimeSpan _timeout;
+    private readonly Action _ended;
+    private readonly LaneTimes _times;
     private readonly ConcurrentDictionary<(ulong KeyHash, long Sequence), PendingRead> _underWay = new();
     private readonly Thread[] _threads = new Thread[LaneCount];
 
@@ -49,12 +61,14 @@ internal sealed class ReadLanes : IDisposable
 
     /// <param name="read">Reads; null when the disk failed. Does not throw.</param>
     /// <param name="late">Told of an entry whose callers have not waited for it.</param>
-    /// <param name="timeout">The longest that a caller waits.</param>
-    public ReadLanes(Func<PendingRead, ReadResult?> read, Action<CacheEntry> late, TimeSpan timeout)
+    /// <param name="ended">Told when the last read of a lane has returned and it reads no more.</param>
+    /// <param name="times">How long callers and operations may take.</param>
+    public ReadLanes(Func<PendingRead, ReadResult?> read, Action<CacheEntry> late, Action ended, LaneTimes times)
     {
         _read = read;
         _late = late;
-        _timeout = timeout;
+        _ended = ended;
+        _times = times;
         for (int i = 0; i < LaneCount; i++)
         {
             int lane = i;
@@ -62,7 +76,17 @@ internal sealed class ReadLanes : IDisposable
         }
     }
 
-    public bool HasWaiters => !_underWay.IsEmpty;
+    /// <summary>Whether somebody, or something, has to be looked after.</summary>
+    public bool NeedsWatching => _underWay.Any(read => !read.Value.Task.IsCompleted || !read.Value.IsStallReported);
+
+    /// <summary>Whether a lane is still at this read.</summary>
+    public bool IsStillAt(PendingRead read)
+    {
+        lock (_lock)
+        {
+            return Array.IndexOf(_current, read) >= 0;
+        }
+    }
 
     public void Start()
     {
@@ -111,7 +135,7 @@ internal sealed class ReadLanes : IDisposable
         int released = 0;
         foreach (var (_, read) in _underWay)
         {
-            if (Stopwatch.GetElapsedTime(read.AcceptedAt) > _timeout && read.TrySetResult(null))
+            if (LaneTimes.IsOver(read.AcceptedAt, _times.Timeout) && read.TrySetResult(null))
             {
                 released++;
             }
@@ -120,8 +144,27 @@ internal sealed class ReadLanes : IDisposable
         return released;
     }
 
-    /// <summary>Ends the threads; what still waits is answered "not known".</summary>
-    public void Dispose()
+    /// <summary>The reads that have taken too long for what they read, each once.</summary>
+    public IReadOnlyList<PendingRead> TakeStalled()
+    {
+        List<PendingRead>? stalled = null;
+        lock (_lock)
+        {
+            foreach (var read in _current)
+            {
+                if (read is { IsStallReported: false } && LaneTimes.IsOver(read.BegunAt, _times.LimitFor(read.Where.Length)))
+                {
+                    read.IsStallReported = true;
+                    (stalled ??= []).Add(read);
+                }
+            }
+        }
+
+        return stalled ?? [];
+    }
+
+    /// <summary>Ends the threads, and waits for that as long as the grace time; what still waits is answered "not known".</summary>
+    public void Stop(TimeSpan grace)
     {
         lock (_lock)
         {
@@ -133,9 +176,19 @@ internal sealed class ReadLanes : IDisposable
         {
             read.TrySetResult(null);
         }
+
+        long began = Stopwatch.GetTimestamp();
+        foreach (var thread in _threads)
+        {
+            var left = grace - Stopwatch.GetElapsedTime(began);
+            if (thread.IsAlive)
+            {
+                thread.Join(left > TimeSpan.Zero ? left : TimeSpan.Zero);
+            }
+        }
     }
 
-    private bool IsStalled => Array.TrueForAll(_current, read => read is not null && Stopwatch.GetElapsedTime(read.AcceptedAt) > _timeout);
+    private bool IsStalled => Array.TrueForAll(_current, read => read is not null && LaneTimes.IsOver(read.BegunAt, _times.Timeout));
 
     private void Run(int lane)
     {
@@ -148,6 +201,8 @@ internal sealed class ReadLanes : IDisposable
                 _late(entry);
             }
         }
+
+        _ended();
     }
 
     private PendingRead? Next(int lane)
@@ -174,6 +229,7 @@ internal sealed class ReadLanes : IDisposable
 
             var read = _queue.Dequeue();
             _queued = _queue.Count;
+            read.BegunAt = Stopwatch.GetTimestamp();
             return _current[lane] = read;
         }
     }

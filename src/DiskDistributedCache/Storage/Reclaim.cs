@@ -241,6 +241,9 @@ internal abstract class StoreListener
     /// <summary>The disk failed at something that goes on without it.</summary>
     public abstract void Faulted(Exception exception);
 
+    /// <summary>Nothing is on disk any more, and nothing waits to be written: what was pinned in memory for that is not pinned any more.</summary>
+    public abstract void ContentGivenUp();
+
     /// <summary>Drop from memory what barriers kill: some of the barriers are about to be forgotten.</summary>
     public abstract void SweepMemory();
 }

@@ -3,6 +3,7 @@ namespace DiskDistributedCache.Storage;
 /// <summary>One segment: its file, its number in the log and its slot in the index. Sealed as soon as it is not the active one.</summary>
 internal sealed class SegmentFile(long number, int slot, SegmentSeed seed, StoreFile file, long lengthBytes) : IDisposable
 {
+    private readonly Lock _syncLock = new();
     private int _corruptCount;
 
     public long Number { get; } = number;
@@ -19,8 +20,14 @@ internal sealed class SegmentFile(long number, int slot, SegmentSeed seed, Store
     /// <summary>The footer, where it is not in the file itself but carried by the successor.</summary>
     public byte[]? CarriedFooter { get; set; }
 
-    /// <summary>Whether everything in the file is known to be durable.</summary>
+    /// <summary>Whether everything in the file is known to be durable. Only of a sealed segment.</summary>
     public bool IsSynced { get; set; }
+
+    /// <summary>Whether the operating system has lost something of the file. It says so once: no later success is believed.</summary>
+    public bool HasSyncFailed { get; private set; }
+
+    /// <summary>Whether the segment has been handed out to be synced.</summary>
+    public bool IsSyncQueued { get; set; }
 
     /// <summary>Whether so much of the segment is corrupt that what is live in it has been appended again elsewhere.</summary>
     public bool IsRetired { get; set; }
@@ -53,6 +60,42 @@ internal sealed class SegmentFile(long number, int slot, SegmentSeed seed, Store
 
         byte[] footer = new byte[footerLength];
         return File.Read(footer, length - footerLength) == footer.Length ? SegmentFacts.FromFooter(footer, Seed) : null;
+    }
+
+    /// <summary>
+    /// Makes what was written durable, on any thread. A segment that was retired has nothing to lose any more; one that was erased
+    /// meanwhile neither.
+    /// </summary>
+    /// <exception cref="IOException">It is not known what is durable.</exception>
+    public void Sync(bool isSealed)
+    {
+        lock (_syncLock)
+        {
+            if (IsSynced || IsRetired)
+            {
+                return;
+            }
+
+            if (HasSyncFailed)
+            {
+                throw new IOException("An earlier sync of a segment failed, so it is not known what is durable.");
+            }
+
+            try
+            {
+                File.Sync();
+                IsSynced = isSealed;
+            }
+            catch (ObjectDisposedException)
+            {
+                IsSynced = true;
+            }
+            catch
+            {
+                HasSyncFailed = true;
+                throw;
+            }
+        }
     }
 
     public void Dispose() => File.Dispose();
@@ -102,6 +145,15 @@ internal sealed class SegmentTable : IDisposable
         Volatile.Write(ref _slots[segment.Slot], null);
         Volatile.Write(ref _totalBytes, _totalBytes - segment.LengthBytes);
         segment.Dispose();
+    }
+
+    /// <summary>Lets go of every segment; the files stay.</summary>
+    public void Clear()
+    {
+        while (_ordered.Count > 0)
+        {
+            Remove(_ordered[^1]);
+        }
     }
 
     public void Dispose()

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using DiskDistributedCache.Entries;
 
@@ -19,7 +20,8 @@ internal sealed record OpenReport(bool IsNew, string Trust, int Entries, int Hol
 /// a trusted store is to mark it as in use, durably; the last thing that closing does is to mark it as clean.
 ///
 /// Faults: every member throws what the file system throws. After a throw from <see cref="Append"/> the log is intact up to its
-/// last verified byte, and what was not appended is still the caller's.
+/// last verified byte, and what was not appended is still the caller's. What is on disk can be given up: then the same object goes on
+/// with an empty store, so that nobody above has to change hands.
 /// </summary>
 internal sealed class SegmentStore : IDisposable
 {
@@ -29,37 +31,37 @@ internal sealed class SegmentStore : IDisposable
     /// <summary>Corrupt records after which a segment is retired: more than a single bad sector accounts for.</summary>
     private const int DamagedAtCount = 8;
 
-    private static readonly TimeSpan s_maxClockLead = TimeSpan.FromHours(1);
+    private const int ProbeBytes = 256;
+
+    private static readonly CacheKey s_probeKey = new(KeySpace.Probe, "probe");
 
     private readonly CacheDirectory _directory;
+    private readonly StoreSettings _settings;
     private readonly CacheClock _clock;
     private readonly SegmentTable _segments = new();
-    private readonly Superblock _identity;
-    private readonly StoreFile _superblockFile;
-    private readonly SegmentWriter _writer;
-    private readonly Reclaim _reclaim;
     private readonly Quarantine _quarantine;
     private readonly RecordReader _reader;
     private readonly StoreListener _listener;
-    private long _generation;
+    private readonly TrustMark _trust;
+    private SuperblockFile _superblock;
+    private SegmentWriter _writer;
+    private Reclaim _reclaim;
     private int _damagedCount;
-    private bool _hasSyncFailed;
     private long _markedSegment;
 
     private SegmentStore(
-        CacheDirectory directory, StoreSettings settings, CacheClock clock, Quarantine quarantine, StoreListener listener, OpenedSuperblock opened)
+        CacheDirectory directory,
+        StoreSettings settings,
+        CacheClock clock,
+        Quarantine quarantine,
+        TrustMark trust,
+        StoreListener listener,
+        SuperblockFile superblock)
     {
-        _directory = directory;
-        _clock = clock;
-        _quarantine = quarantine;
-        _listener = listener;
-        _identity = opened.Superblock;
-        _superblockFile = opened.File;
-        _generation = opened.Superblock.Generation;
-        var storeId = _identity.StoreId;
-        _writer = new SegmentWriter(directory, settings, storeId, _segments, Index, Barriers, clock);
+        (_directory, _settings, _clock, _quarantine, _trust, _listener) = (directory, settings, clock, quarantine, trust, listener);
         _reader = new RecordReader(_segments, Index, _quarantine);
-        _reclaim = new Reclaim(directory, settings, storeId, _segments, Index, Barriers, _writer, _reader, clock, listener);
+        (_superblock, _writer, _reclaim) = (superblock, null!, null!);
+        Use(superblock);
     }
 
     public EntryIndex Index { get; } = new(SegmentTable.SlotCount);
@@ -76,32 +78,55 @@ internal sealed class SegmentStore : IDisposable
     public long ErasedSegments => _reclaim.ErasedCount;
 
     /// <summary>Opens the store of a directory, or begins a new one where what is there cannot be trusted.</summary>
+    /// <param name="directory">The directory. Its lock is taken, and left to the caller when this throws.</param>
+    /// <param name="settings">Limits.</param>
+    /// <param name="clock">The clock that deadlines go by.</param>
+    /// <param name="quarantine">Where corrupt bytes go.</param>
+    /// <param name="trust">What tells the next process whether it may believe the store.</param>
+    /// <param name="listener">The tiers above.</param>
     public static SegmentStore Open(
-        CacheDirectory directory, StoreSettings settings, CacheClock clock, Quarantine quarantine, StoreListener listener)
+        CacheDirectory directory, StoreSettings settings, CacheClock clock, Quarantine quarantine, TrustMark trust, StoreListener listener)
     {
         directory.Prepare();
         directory.Lock();
         quarantine.Load();
-        var file = directory.Open(directory.Superblock, FileMode.OpenOrCreate);
-        SegmentStore? store = null;
+        var superblock = SuperblockFile.Open(directory, trust, clock, previous: null);
+        var store = new SegmentStore(directory, settings, clock, quarantine, trust, listener, superblock);
         try
         {
-            var bootId = directory.ReadBootId();
-            var (found, reason) = Judge(file, bootId, clock);
-            var superblock = (found ?? NewIdentity()) with { SessionId = NewGuid(), BootId = bootId, IsClean = found?.IsClean ?? false };
-            store = new SegmentStore(directory, settings, clock, quarantine, listener, new OpenedSuperblock(superblock, file));
-            store.Recover(found, reason);
+            store.Recover();
             return store;
         }
         catch
         {
-            store?.Dispose();
-            file.Dispose();
+            store.Dispose();
             throw;
         }
     }
 
-    public ulong HashOf(in CacheKey key) => KeyHash.Of(key, _identity.HashSeed);
+    /// <summary>
+    /// Gives up everything on disk and goes on with an empty store, in the same directory, which may have been removed or replaced
+    /// meanwhile. Numbers and hashes go on as they were. After a throw nothing but this may be called.
+    /// </summary>
+    public void StartOver()
+    {
+        _trust.Disown();
+        Index.Clear(long.MaxValue);
+        _segments.Clear();
+        _superblock.Dispose();
+        _markedSegment = 0;
+        if (!_directory.HoldsLock())
+        {
+            _directory.Unlock();
+            _directory.Prepare();
+            _directory.Lock();
+        }
+
+        Use(SuperblockFile.Open(_directory, _trust, _clock, _superblock.Identity));
+        Recover();
+    }
+
+    public ulong HashOf(in CacheKey key) => KeyHash.Of(key, _superblock.Identity.HashSeed);
 
     /// <summary>Reads one version, verified. Runs on any thread but the writer lane's.</summary>
     public ReadOutcome Read(in CacheKey key, in IndexedEntry where, out CacheEntry? entry)
@@ -153,11 +178,14 @@ internal sealed class SegmentStore : IDisposable
     /// <summary>Whether a segment has so many corrupt records that it should be retired.</summary>
     public bool HasDamagedSegment => Volatile.Read(ref _damagedCount) > 0;
 
-    /// <summary>Brings what still matters in badly damaged segments to the end of the log. On the writer lane.</summary>
+    /// <summary>
+    /// Brings what still matters in badly damaged segments, and in those of which a sync failed, to the end of the log. On the
+    /// writer lane.
+    /// </summary>
     public void RetireDamaged()
     {
         Volatile.Write(ref _damagedCount, 0);
-        foreach (var segment in _segments.Ordered.Where(segment => segment is { IsRetired: false, CorruptCount: >= DamagedAtCount }).ToList())
+        foreach (var segment in _segments.Ordered.Where(segment => segment is { IsRetired: false } and ({ CorruptCount: >= DamagedAtCount } or { HasSyncFailed: true })).ToList())
         {
             if (_writer.IsActive(segment))
             {
@@ -168,30 +196,75 @@ internal sealed class SegmentStore : IDisposable
         }
     }
 
-    /// <summary>Stores the position of the log and the clock in the superblock slot that is not the newest.</summary>
-    public void Heartbeat() => WriteSlot((int)(++_generation % Superblock.SlotCount), isClean: false);
-
-    /// <summary>Makes everything that was appended durable. Once that has failed, no later success is believed.</summary>
-    public void Sync()
+    /// <summary>
+    /// Stores the position of the log and the clock in the superblock, having made sure that the store is still this process's.
+    /// </summary>
+    /// <exception cref="StoreGoneException">It is not.</exception>
+    public void Heartbeat()
     {
-        if (_hasSyncFailed)
-        {
-            throw new IOException("An earlier sync failed, so it is not known what is durable.");
-        }
+        _superblock.CheckIdentity();
+        _superblock.WriteNext(StateAs(isClean: false));
+        _markedSegment = _writer.Mark.Segment;
+    }
 
-        // The kernel says so once: a second sync would succeed although the data is lost.
-        _hasSyncFailed = true;
+    /// <summary>
+    /// Writes an entry, reads it back and removes it, like any other entry. Returns whether it came back as it was; the numbers are
+    /// those of the two mutations.
+    /// </summary>
+    public bool Probe(long valueSequence, long removalSequence)
+    {
+        byte[] value = RandomNumberGenerator.GetBytes(ProbeBytes);
+        var entry = new CacheEntry(s_probeKey, value, [], Expiry.None, Expiry.Never);
+        entry.Number(valueSequence, valueSequence);
+        ulong keyHash = HashOf(s_probeKey);
+        Index.SetPending(keyHash, valueSequence, entry.Deadline);
+        try
+        {
+            var mutation = Mutation.Of(entry);
+            (mutation.Sequence, mutation.KeyHash) = (valueSequence, keyHash);
+            Append([mutation]);
+            return Index.TryGet(keyHash, out var where)
+                && !where.IsPending
+                && Read(s_probeKey, where, out var found) == ReadOutcome.Hit
+                && found!.Value.AsSpan().SequenceEqual(value);
+        }
+        finally
+        {
+            Index.Remove(keyHash, removalSequence);
+            Append([new Mutation(RecordKind.Removal) { Key = s_probeKey, KeyHash = keyHash, Sequence = removalSequence }]);
+        }
+    }
+
+    /// <summary>
+    /// The segments whose bytes may not be durable yet, for <see cref="Sync"/> on another thread: those that were sealed since the last
+    /// call, or all of them.
+    /// </summary>
+    public IReadOnlyList<UnsyncedSegment> TakeUnsynced(bool all)
+    {
+        var unsynced = new List<UnsyncedSegment>();
         foreach (var segment in _segments.Ordered)
         {
-            if (!segment.IsSynced)
+            bool isSealed = !_writer.IsActive(segment);
+            if (!segment.IsSynced && (all || (isSealed && !segment.IsSyncQueued)))
             {
-                segment.File.Sync();
-                segment.IsSynced = !_writer.IsActive(segment);
+                segment.IsSyncQueued |= isSealed;
+                unsynced.Add(new UnsyncedSegment(segment, isSealed));
             }
         }
 
-        _directory.SyncFolder(_directory.StoreOf(_identity.StoreId));
-        _hasSyncFailed = false;
+        return unsynced;
+    }
+
+    /// <summary>Makes segments and their names durable, on any thread. A segment for which that fails has to be retired.</summary>
+    /// <exception cref="IOException">The operating system could not do it.</exception>
+    public void Sync(IReadOnlyList<UnsyncedSegment> segments)
+    {
+        foreach (var (segment, isSealed) in segments)
+        {
+            segment.Sync(isSealed);
+        }
+
+        _directory.SyncFolder(_directory.StoreOf(_superblock.Identity.StoreId));
     }
 
     /// <summary>Seals, syncs and marks the store as clean. Without this, or when it throws, the store is one of a killed process.</summary>
@@ -203,14 +276,21 @@ internal sealed class SegmentStore : IDisposable
         }
 
         Seal();
-        Sync();
-        WriteBothSlots(isClean: true);
+        Sync(TakeUnsynced(all: true));
+        if (_segments.Ordered.Any(segment => segment.HasSyncFailed))
+        {
+            throw new IOException("The sync of a segment failed, so it is not known what is durable.");
+        }
+
+        _superblock.CheckIdentity();
+        _superblock.WriteBoth(StateAs(isClean: true));
+        _trust.Closed();
     }
 
     /// <summary>Erases what stores that were given up have left, a file at each step, until a step answers false.</summary>
     public bool EraseOtherStep()
     {
-        if (_directory.OtherStores(_identity.StoreId) is not [var folder, ..])
+        if (_directory.OtherStores(_superblock.Identity.StoreId) is not [var folder, ..])
         {
             return false;
         }
@@ -230,60 +310,31 @@ internal sealed class SegmentStore : IDisposable
     public void Dispose()
     {
         _segments.Dispose();
-        _superblockFile.Dispose();
+        _superblock.Dispose();
     }
 
-    /// <summary>Decides whether what is there can be trusted. The reason is for people.</summary>
-    private static (Superblock? Found, string Reason) Judge(StoreFile file, Guid bootId, CacheClock clock)
+    /// <summary>Goes on with this superblock's store.</summary>
+    [MemberNotNull(nameof(_superblock), nameof(_writer), nameof(_reclaim))]
+    private void Use(SuperblockFile superblock)
     {
-        byte[] bytes = new byte[Superblock.SlotCount * Superblock.SlotBytes];
-        int read = file.Read(bytes, 0);
-        if (read == 0)
-        {
-            return (null, "there was none");
-        }
-
-        var first = Superblock.TryRead(bytes.AsSpan(0, Math.Min(read, Superblock.SlotBytes)), 0);
-        var second = Superblock.TryRead(bytes.AsSpan(Math.Min(read, Superblock.SlotBytes), Math.Max(0, read - Superblock.SlotBytes)), 1);
-        if (first is null || second is null || first.StoreId != second.StoreId || file.Length != bytes.Length)
-        {
-            return (null, "the superblock does not verify");
-        }
-
-        var newest = first.Generation > second.Generation ? first : second;
-        if (newest.ClockHighWater > Expiry.Add(clock.UtcTicks, s_maxClockLead.Ticks))
-        {
-            return (null, "the clock was set back by more than an hour");
-        }
-
-        bool isClean = first.IsClean && second.IsClean;
-        bool isSuspect = first.IsSuspect || second.IsSuspect;
-        bool isSameBoot = bootId != Guid.Empty && newest.BootId == bootId;
-        return isSuspect ? (null, "it owed mutations")
-            : isClean ? (newest, "closed clean")
-            : isSameBoot ? (newest with { IsClean = false }, "the process was killed")
-            : (null, "it was not closed clean and the operating system has restarted since");
+        var storeId = superblock.Identity.StoreId;
+        _superblock = superblock;
+        _writer = new SegmentWriter(_directory, _settings, storeId, _segments, Index, Barriers, _clock);
+        _reclaim = new Reclaim(_directory, _settings, storeId, _segments, Index, Barriers, _writer, _reader, _clock, _listener);
     }
 
-    private static Superblock NewIdentity() => new()
+    private void Recover()
     {
-        StoreId = NewGuid(),
-        HashSeed = BitConverter.ToInt64(RandomNumberGenerator.GetBytes(sizeof(long))),
-        SessionId = NewGuid(),
-        BootId = Guid.Empty,
-    };
-
-    private static Guid NewGuid() => new(RandomNumberGenerator.GetBytes(16));
-
-    private void Recover(Superblock? found, string reason)
-    {
-        _directory.CreateStore(_identity.StoreId);
+        _directory.CreateStore(_superblock.Identity.StoreId);
         _directory.SyncFolder(_directory.Segments);
-        if (found is null)
+        if (_superblock.Found is not { } found)
         {
             // The slots first: from here on the old store is not looked at again, whatever happens next.
-            WriteBothSlots(isClean: false);
-            Report = new OpenReport(true, reason, 0, 0, 0);
+            var deadWaiters = _directory.DeadWaiters(_trust.Session);
+            _superblock.WriteBoth(StateAs(isClean: false));
+            _trust.Absolve(deadWaiters);
+            _trust.Vouch(Guid.Empty);
+            Report = new OpenReport(true, _superblock.Reason, 0, 0, 0);
         }
         else
         {
@@ -291,16 +342,20 @@ internal sealed class SegmentStore : IDisposable
             _directory.Delete(_directory.SpareOf(found.StoreId));
             var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers, _quarantine, _listener);
             _writer.ContinueAfter(recovery.Run(found));
-            WriteBothSlots(isClean: false);
-            Report = new OpenReport(false, reason, Index.Count, recovery.HoleCount, recovery.ScannedCount);
+            _trust.Vouch(found.SessionId);
+            _superblock.WriteBoth(StateAs(isClean: false));
+            Report = new OpenReport(false, _superblock.Reason, Index.Count, recovery.HoleCount, recovery.ScannedCount);
         }
 
+        _trust.Own();
         FirstSequence = _writer.Mark.HighestSequence + SessionGap;
         if (_reclaim.IsNeededFor(0) || _reclaim.IsNeededForCounts)
         {
             Roll(0);
         }
     }
+
+    private StoreState StateAs(bool isClean) => new(_writer.Mark, IsMarkFinal: !_writer.HasActive, isClean, _trust.IsSuspect && !isClean);
 
     /// <summary>
     /// Goes on to the next segment. As a rule the spare is there and costs no bytes, and what has to go is reclaimed afterwards, with
@@ -352,34 +407,7 @@ internal sealed class SegmentStore : IDisposable
             _listener.Faulted(exception);
         }
     }
-
-    private void WriteBothSlots(bool isClean)
-    {
-        _generation++;
-        for (int slot = 0; slot < Superblock.SlotCount; slot++)
-        {
-            WriteSlot(slot, isClean);
-        }
-
-        _superblockFile.Sync();
-        _directory.SyncFolder(_directory.Path);
-    }
-
-    private void WriteSlot(int slot, bool isClean)
-    {
-        byte[] bytes = new byte[Superblock.SlotBytes];
-        var content = _identity with
-        {
-            Generation = _generation,
-            IsClean = isClean,
-            IsMarkFinal = !_writer.HasActive,
-            ClockHighWater = _clock.NowTicks,
-            Mark = _writer.Mark,
-        };
-        content.WriteTo(bytes, slot);
-        _superblockFile.Write(bytes, (long)slot * Superblock.SlotBytes);
-        _markedSegment = content.Mark.Segment;
-    }
-
-    private sealed record OpenedSuperblock(Superblock Superblock, StoreFile File);
 }
+
+/// <summary>A segment that may not be durable yet, and whether nothing more will be written to it.</summary>
+internal readonly record struct UnsyncedSegment(SegmentFile Segment, bool IsSealed);

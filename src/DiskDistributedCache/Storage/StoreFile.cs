@@ -65,6 +65,9 @@ internal sealed class StoreFile : IDisposable
         }
     }
 
+    /// <summary>Which file this is; null where that cannot be told.</summary>
+    public FileIdentity? Identity => _handle is null ? null : NativeIo.IdentityOf(_handle);
+
     /// <summary>Reads until the buffer is full or the file ends; returns how many bytes were read.</summary>
     public int Read(Span<byte> to, long offset)
     {

@@ -1,49 +1,78 @@
 namespace DiskDistributedCache.Storage;
 
 /// <summary>
-/// Looks after callers who wait for the disk. Ticks, in real time, only while somebody waits, so an idle cache costs nothing. A tick
-/// comes a few times within the I/O timeout.
+/// Looks after callers who wait for the disk, and after operations that take too long. Ticks, in real time, only while there is
+/// something to look after, so an idle cache costs nothing. A tick comes a few times within the I/O timeout.
+///
+/// It has a thread of its own: an application that has blocked the thread pool must not keep its other callers waiting.
 /// </summary>
 internal sealed class Watchdog : IDisposable
 {
-    private const int Stopped = 2;
-    private const int Armed = 1;
-    private const int Idle = 0;
-
+    private readonly object _lock = new();
     private readonly Func<bool> _tick;
     private readonly TimeSpan _period;
-    private readonly Timer _timer;
-    private int _state;
+    private readonly Thread _thread;
+    private volatile bool _isArmed;
+    private bool _isStopped;
 
-    /// <param name="tick">Releases the overdue and says whether anybody still waits.</param>
+    /// <param name="tick">Releases the overdue and says whether there is still something to look after. Does not throw.</param>
     /// <param name="timeout">The I/O timeout.</param>
     public Watchdog(Func<bool> tick, TimeSpan timeout)
     {
         _tick = tick;
         _period = TimeSpan.FromTicks(Math.Clamp(timeout.Ticks / 8, TimeSpan.TicksPerMillisecond, 20 * TimeSpan.TicksPerMillisecond));
-        _timer = new Timer(static state => ((Watchdog)state!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _thread = new Thread(Run) { IsBackground = true, Name = "DiskDistributedCache watchdog" };
     }
+
+    public void Start() => _thread.Start();
 
     /// <summary>Somebody begins to wait.</summary>
     public void Arm()
     {
-        if (Volatile.Read(ref _state) == Idle && Interlocked.CompareExchange(ref _state, Armed, Idle) == Idle)
+        if (_isArmed)
         {
-            _timer.Change(_period, Timeout.InfiniteTimeSpan);
+            return;
+        }
+
+        lock (_lock)
+        {
+            _isArmed = true;
+            Monitor.Pulse(_lock);
         }
     }
 
     public void Dispose()
     {
-        Interlocked.Exchange(ref _state, Stopped);
-        _timer.Dispose();
+        lock (_lock)
+        {
+            _isStopped = true;
+            Monitor.Pulse(_lock);
+        }
     }
 
-    private void Tick()
+    private void Run()
     {
-        if (Interlocked.CompareExchange(ref _state, Idle, Armed) == Armed && _tick())
+        while (WaitForTick())
         {
-            Arm();
+            // Disarmed first: whoever begins to wait from here on arms it again.
+            _isArmed = false;
+            if (_tick())
+            {
+                Arm();
+            }
+        }
+    }
+
+    private bool WaitForTick()
+    {
+        lock (_lock)
+        {
+            while (!_isArmed && !_isStopped)
+            {
+                Monitor.Wait(_lock);
+            }
+
+            return !_isStopped && (!Monitor.Wait(_lock, _period) || !_isStopped);
         }
     }
 }

@@ -5,13 +5,16 @@ namespace DiskDistributedCache.Storage;
 
 /// <summary>
 /// The thread that writes, and the queue in front of it. It takes what is waiting as one batch (group commit, at most 1 MiB or one
-/// record), hands it to the store and acknowledges the callers. Jobs (open, heartbeat, close) run on the same thread, before
+/// record), hands it to the store and lets the callers go. Jobs (open, heartbeat, probe, close) run on the same thread, before
 /// the next batch.
 ///
 /// A caller waits at most the I/O timeout; then its mutation stays in the queue and is owed. So is everything in a batch that
-/// failed: it goes back to the front of the queue, and is tried again with the next mutation; after a few failures in a row, with
-/// the next heartbeat. While the store is not open, the lane fails, or an operation is over its time, nobody waits. Owed values are
-/// bounded by dropping the oldest (their removals stay owed).
+/// failed: it goes back to the front of the queue, and is tried again with the next mutation, or with the next heartbeat. While the
+/// lane is paused, fails, or has an operation that is over its time, nobody waits at all. Owed values are bounded by dropping the
+/// oldest (their removals stay owed).
+///
+/// Order of effects of owing: the next process is told that it must not believe the store (<see cref="TrustMark"/>), then the caller is
+/// let go. If that cannot be told in time, the caller is let go all the same.
 ///
 /// Concurrency: everything is guarded by one lock, which is never held over I/O. Callers continue on the thread pool, never
 /// here. Once the lane has ended it takes nothing more: what comes later would be neither written nor known to be missing.
@@ -21,23 +24,25 @@ internal sealed class WriteLane
     private const long BatchBytes = 1 << 20;
     private const int SpinCount = 40;
 
-    /// <summary>Failures in a row that are tried again at once; then the heartbeat decides.</summary>
-    private const int QuickRetryCount = 2;
-
     private readonly object _lock = new();
     private readonly Func<IReadOnlyList<Mutation>, bool> _append;
     private readonly Action _finish;
-    private readonly TimeSpan _timeout;
+    private readonly TrustMark _trust;
+    private readonly LaneTimes _times;
     private readonly long _maxOwedWeight;
     private readonly Thread _thread;
 
     // Guarded by _lock.
     private readonly MutationQueue _queue;
-    private readonly Queue<Action> _jobs = new();
+    private readonly Queue<Job> _jobs = new();
     private readonly List<Mutation> _batch = [];
+    private readonly List<Mutation> _due = [];
+    private long _dueSince;
     private long _busySince;
-    private int _failureCount;
-    private bool _isOpen;
+    private TimeSpan _busyLimit;
+    private bool _isStallReported;
+    private long _owedGeneration;
+    private bool _isPaused = true;
     private bool _hasFailed;
     private bool _isStopping;
     private bool _hasEnded;
@@ -47,18 +52,26 @@ internal sealed class WriteLane
 
     /// <param name="append">Appends a batch; false when it failed. Does not throw.</param>
     /// <param name="finish">Runs on the lane when it has been stopped and nothing more can be written. Does not throw.</param>
-    /// <param name="timeout">The longest that a caller waits.</param>
+    /// <param name="trust">What the next process is told.</param>
+    /// <param name="times">How long callers and operations may take.</param>
     /// <param name="weigh">What a value weighs in memory.</param>
     /// <param name="maxOwedWeight">Weight of owed values above which the oldest are dropped.</param>
     public WriteLane(
-        Func<IReadOnlyList<Mutation>, bool> append, Action finish, TimeSpan timeout, Func<CacheEntry, long> weigh, long maxOwedWeight)
+        Func<IReadOnlyList<Mutation>, bool> append,
+        Action finish,
+        TrustMark trust,
+        LaneTimes times,
+        Func<CacheEntry, long> weigh,
+        long maxOwedWeight)
     {
         _append = append;
         _finish = finish;
-        _timeout = timeout;
+        _trust = trust;
+        _times = times;
         _queue = new MutationQueue(weigh);
         _maxOwedWeight = maxOwedWeight;
         _thread = new Thread(Run) { IsBackground = true, Name = "DiskDistributedCache writer" };
+        _trust.Withdrawn += LetDueGo;
     }
 
     /// <summary>Called, outside the lock, with owed values that had to be dropped.</summary>
@@ -71,7 +84,7 @@ internal sealed class WriteLane
         {
             lock (_lock)
             {
-                return _queue.OwedCount + _batch.Count(mutation => mutation.IsAcknowledged);
+                return CountOwed();
             }
         }
     }
@@ -79,13 +92,14 @@ internal sealed class WriteLane
     /// <summary>Everything that waits, owed or not.</summary>
     public int QueuedCount => _queue.Count;
 
-    public bool HasWaiters
+    /// <summary>Whether somebody, or something, has to be looked after.</summary>
+    public bool NeedsWatching
     {
         get
         {
             lock (_lock)
             {
-                return _queue.AwaitedCount > 0 || _batch.Exists(mutation => !mutation.IsAcknowledged);
+                return _queue.AwaitedCount > 0 || _due.Count > 0 || (_busySince != 0 && _busyLimit != Timeout.InfiniteTimeSpan && !_isStallReported);
             }
         }
     }
@@ -93,12 +107,13 @@ internal sealed class WriteLane
     public void Start() => _thread.Start();
 
     /// <summary>
-    /// Queues a mutation. Its task completes when it is acknowledged. A removal of a key whose removal is already waiting joins
+    /// Queues a mutation. Its task completes when it is acknowledged. A change of a key for which one is already waiting may join
     /// that one. Null when the lane has ended.
     /// </summary>
     public Mutation? TryEnqueue(Mutation mutation)
     {
         List<CacheEntry>? dropped = null;
+        bool isDue = false;
         lock (_lock)
         {
             if (_hasEnded)
@@ -106,25 +121,30 @@ internal sealed class WriteLane
                 return null;
             }
 
-            if (_queue.TryJoin(mutation) is { } waiting)
+            bool isOwing = IsOwing;
+            if (_queue.TryJoin(mutation, isOwing) is { } waiting)
             {
-                return waiting;
+                mutation = waiting;
+            }
+            else
+            {
+                mutation.AcceptedAt = Stopwatch.GetTimestamp();
+                _queue.Append(mutation);
             }
 
-            mutation.AcceptedAt = Stopwatch.GetTimestamp();
-            _queue.Append(mutation);
-            if (_failureCount <= QuickRetryCount)
+            _hasFailed = false;
+            if (isOwing)
             {
-                _hasFailed = false;
-            }
-
-            if (!_isOpen || _hasFailed || _isStopping || IsStalled)
-            {
-                _queue.Acknowledge(mutation);
+                isDue = Owe(mutation);
                 dropped = _queue.DropOldestValues(_queue.OwedValueBytes - _maxOwedWeight);
             }
 
             Wake();
+        }
+
+        if (isDue)
+        {
+            _trust.Withdraw();
         }
 
         Report(dropped);
@@ -144,52 +164,121 @@ internal sealed class WriteLane
     }
 
     /// <summary>Runs a job on the lane.</summary>
-    public void Post(Action job)
+    /// <param name="job">The job.</param>
+    /// <param name="isLong">Whether it may take long without being stalled.</param>
+    public void Post(Action job, bool isLong = false)
     {
         lock (_lock)
         {
-            _jobs.Enqueue(job);
+            _jobs.Enqueue(new Job(job, isLong));
             Wake();
         }
     }
 
-    /// <summary>Lets batches be written: the store is open, or worth another try.</summary>
+    /// <summary>Lets batches be written: the disk may be used.</summary>
     public void Resume()
     {
         lock (_lock)
         {
-            _isOpen = true;
+            _isPaused = false;
             _hasFailed = false;
             Wake();
         }
     }
 
-    /// <summary>Lets every caller go that has waited for its time.</summary>
-    public void ReleaseOverdue()
+    /// <summary>No batch is written until further notice, and nobody waits for one.</summary>
+    public void Pause()
     {
-        List<CacheEntry>? dropped = null;
+        bool isDue;
         lock (_lock)
         {
-            foreach (var mutation in _batch.Where(IsOverdue))
-            {
-                mutation.TrySetResult();
-            }
+            _isPaused = true;
+            isDue = OweWhere(_ => true);
+        }
 
-            if (_queue.AwaitedCount > 0)
-            {
-                _queue.ForEach(mutation =>
-                {
-                    if (IsOverdue(mutation))
-                    {
-                        _queue.Acknowledge(mutation);
-                    }
-                });
-            }
+        if (isDue)
+        {
+            _trust.Withdraw();
+        }
+    }
 
+    /// <summary>
+    /// Lets every caller go that has waited for its time. Returns when the operation on the lane began, once it is over its time, once
+    /// for each operation; otherwise null.
+    /// </summary>
+    public long? ReleaseOverdue()
+    {
+        List<CacheEntry>? dropped = null;
+        long? stalledSince = null;
+        bool isDue;
+        lock (_lock)
+        {
+            isDue = OweWhere(IsOverdue);
             dropped = _queue.DropOldestValues(_queue.OwedValueBytes - _maxOwedWeight);
+            if (_due.Count > 0 && Stopwatch.GetElapsedTime(_dueSince) > _times.TrustGrace)
+            {
+                _trust.GiveUpWaiting();
+                LetDueGo();
+            }
+
+            if (_busySince != 0 && !_isStallReported && LaneTimes.IsOver(_busySince, _busyLimit))
+            {
+                stalledSince = _busySince;
+                _isStallReported = true;
+            }
+        }
+
+        if (isDue)
+        {
+            _trust.Withdraw();
         }
 
         Report(dropped);
+        return stalledSince;
+    }
+
+    /// <summary>Whether the lane is still at the operation that was reported as stalled and began then.</summary>
+    public bool IsStillAt(long began)
+    {
+        lock (_lock)
+        {
+            return _busySince == began;
+        }
+    }
+
+    /// <summary>The store is not to be trusted, though nothing is owed.</summary>
+    public void Distrust()
+    {
+        lock (_lock)
+        {
+            _owedGeneration++;
+        }
+
+        _trust.Withdraw();
+    }
+
+    /// <summary>What failed is worth another try.</summary>
+    public void Retry()
+    {
+        lock (_lock)
+        {
+            _hasFailed = false;
+            Wake();
+        }
+    }
+
+    /// <summary>On the lane, in a job: writes what is waiting, though the lane is paused. False when that failed.</summary>
+    public bool WriteWaiting()
+    {
+        while (TakeBatch())
+        {
+            if (!WriteBatch())
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     /// <summary>Changes what is waiting, while nothing is taken or added.</summary>
@@ -201,44 +290,148 @@ internal sealed class WriteLane
         }
     }
 
-    /// <summary>Forgets everything that is waiting and acknowledges it: something that covers all of it has happened.</summary>
+    /// <summary>Forgets everything that is waiting: something that covers all of it has happened. Its callers are let go.</summary>
     public void DropAll()
     {
+        bool isDue;
         lock (_lock)
         {
+            isDue = OweWhere(_ => true);
             _queue.Clear();
+        }
+
+        if (isDue)
+        {
+            _trust.Withdraw();
         }
     }
 
     /// <summary>
-    /// Writes what is waiting, runs what was posted, and ends the thread; waits for that as long as the grace time. Whoever still waits
-    /// for the lane then is let go.
+    /// Whether the store owes nothing any more and may be trusted again as soon as it is durable; the generation tells whether that is
+    /// still so afterwards.
     /// </summary>
-    public bool Stop(TimeSpan grace)
+    public bool OwesNothing(out long generation)
+    {
+        lock (_lock)
+        {
+            generation = _owedGeneration;
+            return !_isPaused && !_hasFailed && CountOwed() == 0 && _due.Count == 0;
+        }
+    }
+
+    /// <summary>Begins to trust the store again, unless something became owed since that generation.</summary>
+    public bool TryTrust(long generation)
+    {
+        lock (_lock)
+        {
+            if (_owedGeneration != generation || CountOwed() > 0 || _due.Count > 0)
+            {
+                return false;
+            }
+
+            _trust.Reset();
+            return true;
+        }
+    }
+
+    /// <summary>
+    /// Writes what is waiting if the disk may be tried, runs what was posted, and ends the thread; waits for that as long as the grace
+    /// time. Whoever still waits for the lane then is let go.
+    /// </summary>
+    public bool Stop(TimeSpan grace, bool mayWrite)
     {
         lock (_lock)
         {
             _isStopping = true;
             _hasFailed = false;
+            _isPaused = !mayWrite;
             Wake();
         }
 
         bool hasEnded = !_thread.IsAlive || _thread.Join(grace);
+        bool isDue;
         lock (_lock)
         {
-            _batch.ForEach(mutation => mutation.TrySetResult());
-            _queue.ForEach(_queue.Acknowledge);
+            isDue = OweWhere(_ => true);
+        }
+
+        if (isDue)
+        {
+            _trust.Withdraw();
+            lock (_lock)
+            {
+                if (_due.Count > 0)
+                {
+                    Monitor.Wait(_lock, _times.TrustGrace);
+                }
+
+                LetDueGo();
+            }
         }
 
         return hasEnded;
     }
 
-    private bool IsStalled => _busySince != 0 && Stopwatch.GetElapsedTime(_busySince) > _timeout;
+    private bool IsOwing => _isPaused || _isStopping || IsStalled;
 
-    private bool CanWrite => _queue.Count > 0 && _isOpen && !_hasFailed;
+    private bool IsStalled => _busySince != 0 && Stopwatch.GetElapsedTime(_busySince) > _times.Timeout;
 
-    private bool IsOverdue(Mutation mutation) =>
-        !mutation.IsAcknowledged && Stopwatch.GetElapsedTime(mutation.AcceptedAt) > _timeout;
+    private bool CanWrite => _queue.Count > 0 && !_isPaused && !_hasFailed;
+
+    private bool IsOverdue(Mutation mutation) => Stopwatch.GetElapsedTime(mutation.AcceptedAt) > _times.Timeout;
+
+    private int CountOwed() => _queue.OwedCount + _batch.Count(mutation => mutation.IsOwed);
+
+    private bool OweWhere(Func<Mutation, bool> condition)
+    {
+        bool isDue = false;
+        foreach (var mutation in _batch)
+        {
+            isDue |= !mutation.IsOwed && condition(mutation) && Owe(mutation);
+        }
+
+        if (_queue.AwaitedCount > 0)
+        {
+            _queue.ForEach(mutation => isDue |= !mutation.IsOwed && condition(mutation) && Owe(mutation));
+        }
+
+        return isDue;
+    }
+
+    /// <summary>Lets the caller of a mutation go, now or, which the result says, as soon as the store is known not to be trusted.</summary>
+    private bool Owe(Mutation mutation)
+    {
+        if (!mutation.IsOwed)
+        {
+            _queue.Owe(mutation);
+        }
+
+        _owedGeneration++;
+        if (_trust.IsWithdrawn)
+        {
+            mutation.TrySetResult();
+            return false;
+        }
+
+        if (mutation.IsAcknowledged)
+        {
+            return false;
+        }
+
+        _dueSince = _due.Count == 0 ? Stopwatch.GetTimestamp() : _dueSince;
+        _due.Add(mutation);
+        return true;
+    }
+
+    private void LetDueGo()
+    {
+        lock (_lock)
+        {
+            _due.ForEach(mutation => mutation.TrySetResult());
+            _due.Clear();
+            Monitor.PulseAll(_lock);
+        }
+    }
 
     private void Run()
     {
@@ -270,22 +463,40 @@ internal sealed class WriteLane
                 _isSleeping = false;
             }
 
-            if (!_jobs.TryDequeue(out job))
+            if (_jobs.TryDequeue(out var next))
             {
-                if (!CanWrite)
-                {
-                    _hasEnded = true;
-                    return false;
-                }
-
-                _queue.Take(_batch, BatchBytes);
+                Begin(next.IsLong ? Timeout.InfiniteTimeSpan : _times.LimitFor(0));
+            }
+            else if (CanWrite)
+            {
+                Begin(_times.LimitFor(_queue.Take(_batch, BatchBytes)));
+            }
+            else
+            {
+                _hasEnded = true;
             }
 
-            _busySince = Stopwatch.GetTimestamp();
+            job = next.Run;
             _hasWork = _jobs.Count > 0 || CanWrite || _isStopping;
+            return !_hasEnded;
+        }
+    }
+
+    private bool TakeBatch()
+    {
+        lock (_lock)
+        {
+            if (_queue.Count == 0)
+            {
+                return false;
+            }
+
+            Begin(_times.LimitFor(_queue.Take(_batch, BatchBytes)));
             return true;
         }
     }
+
+    private void Begin(TimeSpan limit) => (_busySince, _busyLimit, _isStallReported) = (Stopwatch.GetTimestamp(), limit, false);
 
     private void RunJob(Action job)
     {
@@ -304,28 +515,38 @@ internal sealed class WriteLane
         }
     }
 
-    private void WriteBatch()
+    private bool WriteBatch()
     {
         bool isWritten = TryAppend();
+        bool isDue = false;
         lock (_lock)
         {
             _busySince = 0;
             _hasFailed = !isWritten;
-            _failureCount = isWritten ? 0 : _failureCount + 1;
             if (isWritten)
             {
                 foreach (var mutation in _batch)
                 {
                     mutation.TrySetResult();
                 }
+
+                _due.RemoveAll(mutation => mutation.IsAcknowledged);
             }
             else
             {
+                isDue = OweWhere(_ => true);
                 _queue.PutBack(_batch);
             }
 
             _batch.Clear();
         }
+
+        if (isDue)
+        {
+            _trust.Withdraw();
+        }
+
+        return isWritten;
     }
 
     private bool TryAppend()
@@ -366,4 +587,6 @@ internal sealed class WriteLane
             Thread.SpinWait(20);
         }
     }
+
+    private readonly record struct Job(Action Run, bool IsLong);
 }

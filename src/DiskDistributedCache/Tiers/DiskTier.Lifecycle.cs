@@ -8,6 +8,8 @@ namespace DiskDistributedCache.Tiers;
 /// </content>
 internal sealed partial class DiskTier
 {
+    private int _endedLanes;
+
     private void OpenStore()
     {
         try
@@ -22,34 +24,34 @@ internal sealed partial class DiskTier
 
     private void TryOpenStore()
     {
-        CacheDirectory? directory = null;
         SegmentStore store;
         try
         {
-            directory = new CacheDirectory(_fileSystem, _root);
-            _quarantine ??= new Quarantine(directory, _clock, _settings.MaxQuarantineBytes)
+            store = SegmentStore.Open(_directory, _settings, _clock, _quarantine, _trust, _listener);
+            if (_isGivenUp)
             {
-                Met = record => Log.RecordCorrupt(_logger, record.Reason, record.Segment, record.Offset),
-            };
-            store = SegmentStore.Open(directory, _settings, _clock, _quarantine, _listener);
+                store.StartOver();
+                _isGivenUp = false;
+            }
         }
         catch (Exception exception)
         {
-            directory?.Dispose();
-            if (_health.Unavailable(exception))
+            _directory.Unlock();
+            _isWaitingForLock = exception is StoreInUseException;
+            string id = NextFaultId();
+            if (_health.Unavailable(Describe(id, exception)))
             {
-                Log.StoreUnavailable(_logger, exception, _root);
+                Log.StoreUnavailable(_logger, exception, _directory.Path, id);
             }
 
             return;
         }
 
         // From here on the store is in use: nothing that fails may let go of its lock.
-        _directory = directory;
         Publish(store);
         _health.Opened();
-        _writer.Resume();
-        _writer.Post(() => EraseOtherStores(store));
+        PostOnLane(() => EraseOtherStores(store));
+        PostOnLane(TryTrust);
         Announce(store.Report);
     }
 
@@ -76,6 +78,11 @@ internal sealed partial class DiskTier
     {
         mutation.Sequence += by;
         mutation.Entry?.Number(mutation.Sequence, mutation.Sequence);
+        ApplyIfValue(mutation, store);
+    }
+
+    private static void ApplyIfValue(Mutation mutation, SegmentStore store)
+    {
         if (mutation.Kind == RecordKind.Value)
         {
             Apply(mutation, store);
@@ -94,49 +101,60 @@ internal sealed partial class DiskTier
     {
         if (report.IsNew)
         {
-            Log.StoreBegun(_logger, _root, report.Trust);
+            Log.StoreBegun(_logger, _directory.Path, report.Trust);
         }
         else
         {
-            Log.StoreOpened(_logger, _root, report.Entries, report.Trust, report.Holes, report.Scanned);
+            Log.StoreOpened(_logger, _directory.Path, report.Entries, report.Trust, report.Holes, report.Scanned);
         }
     }
 
     /// <summary>A file at a time, between batches.</summary>
-    private void EraseOtherStores(SegmentStore store) => Guarded(() =>
+    private void EraseOtherStores(SegmentStore store)
     {
-        if (store.EraseOtherStep())
+        bool isMore = false;
+        if (_health.Mode == DiskCacheMode.Normal && TryOnDisk("erasing an old store", _ => isMore = store.EraseOtherStep()) && isMore)
         {
-            _writer.Post(() => EraseOtherStores(store));
+            PostOnLane(() => EraseOtherStores(store));
         }
-    });
+    }
 
     /// <summary>On the lane, when nothing more comes: touches that are in memory only, then the clean flag, last.</summary>
     private void CloseStore()
     {
         try
         {
-            if (_store is { } store)
+            if (_store is { } store && _writer.QueuedCount == 0 && !_isGivenUp)
             {
-                if (_writer.QueuedCount == 0)
-                {
-                    WriteTouches(store);
-                    store.Close();
-                    Log.StoreClosed(_logger);
-                }
-
-                store.Dispose();
+                WriteTouches(store);
+                _trust.Reset();
+                store.Close();
+                Log.StoreClosed(_logger);
             }
         }
         catch (Exception exception)
         {
-            Log.CloseFailed(_logger, exception);
-            CountFault(exception);
-            _store?.Dispose();
+            string id = NextFaultId();
+            Log.CloseFailed(_logger, exception, id);
+            _metrics.CountDiskErrors(1);
         }
         finally
         {
-            _directory?.Dispose();
+            _store?.Dispose();
+            LaneEnded();
+        }
+    }
+
+    /// <summary>
+    /// The lock is held until the last operation of the last lane has returned: what is still under way may be a write, and must not
+    /// land in the store of another process.
+    /// </summary>
+    private void LaneEnded()
+    {
+        const int LaneCount = 1 + ReadLanes.LaneCount + 1; // writer, readers, sync
+        if (Interlocked.Increment(ref _endedLanes) == LaneCount)
+        {
+            _directory.Dispose();
         }
     }
 

@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using System.IO.Abstractions;
+using System.Security.Cryptography;
 using DiskDistributedCache.Diagnostics;
 using DiskDistributedCache.Entries;
 using DiskDistributedCache.Health;
@@ -18,28 +20,35 @@ namespace DiskDistributedCache.Tiers;
 /// Order of effects of publishing: what waits is renumbered (barriers first: in between an entry may seem dead, but none that is
 /// dead seems alive), applied to the recovered index, and only then the store can be seen.
 ///
-/// Faults: every exception of the store is caught here, of whatever type, counted, and kept as the last fault.
+/// Faults: every exception of the store is caught here, of whatever type, and told to the circuit breaker and to
+/// <see cref="DiskHealth"/>, which decides what the disk is used for. One operation is one fault, however many callers wait for it.
 /// </summary>
 internal sealed partial class DiskTier : IDisposable
 {
-    private const int MaxQueuedCount = 1 << 19;
+    /// <summary>Mutations that may wait. Each is an object of some 200 bytes, values aside.</summary>
+    private const int MaxQueuedCount = 1 << 18;
 
-    private readonly IFileSystem _fileSystem;
-    private readonly string _root;
     private readonly StoreSettings _settings;
     private readonly CacheClock _clock;
     private readonly DiskHealth _health;
+    private readonly DiskBreaker _breaker;
+    private readonly DiskHealthMonitor _monitor = new();
     private readonly CacheMetrics _metrics;
     private readonly ILogger _logger;
     private readonly StoreListener _listener;
+    private readonly CacheDirectory _directory;
+    private readonly Quarantine _quarantine;
+    private readonly TrustMark _trust;
     private readonly WriteLane _writer;
     private readonly ReadLanes _readers;
+    private readonly SyncLane _sync;
     private readonly Watchdog _watchdog;
+    private readonly TimeProvider _timeProvider;
+    private readonly TimeSpan _heartbeatInterval;
+    private readonly TimeSpan _healthCheckInterval;
+    private readonly TimeSpan _recoveryInterval;
     private readonly Lock _startingLock = new();
     private readonly TaskCompletionSource _opening = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private ITimer? _heartbeat;
-    private CacheDirectory? _directory;
-    private Quarantine? _quarantine;
     private volatile SegmentStore? _store;
     private volatile TagBarriers _barriers = new();
     private int _started;
@@ -54,20 +63,32 @@ internal sealed partial class DiskTier : IDisposable
         CacheClock clock,
         DiskHealth health,
         CacheMetrics metrics,
+        ILoggerFactory loggerFactory,
         ILogger logger,
         StoreListener listener,
         long maxOwedBytes)
     {
-        (_fileSystem, _root, _clock, _health, _metrics, _logger, _listener) =
-            (fileSystem, options.Directory!, clock, health, metrics, logger, listener);
+        (_clock, _health, _metrics, _logger, _listener, _timeProvider) = (clock, health, metrics, logger, listener, timeProvider);
         _settings = StoreSettings.From(options);
+        _directory = new CacheDirectory(fileSystem, options.Directory!, options.WitnessDirectory);
+        _quarantine = new Quarantine(_directory, clock, options.MaxQuarantineBytes)
+        {
+            Met = record => Log.RecordCorrupt(_logger, record.Reason, record.Segment, record.Offset),
+        };
+        _trust = new TrustMark(_directory, new Guid(RandomNumberGenerator.GetBytes(16)));
+        _trust.Failed += exception => Log.WitnessFailed(_logger, exception);
+        _trust.Withdrawn += () => Log.Suspect(_logger);
         IoTimeout = options.IoTimeout;
-        HeartbeatInterval = options.HeartbeatInterval;
-        TimeProvider = timeProvider;
-        _writer = new WriteLane(TryAppend, CloseStore, IoTimeout, MemoryTier.WeightOf, maxOwedBytes);
-        _readers = new ReadLanes(Read, entry => ReadLate?.Invoke(entry), IoTimeout);
-        _watchdog = new Watchdog(ReleaseOverdue, IoTimeout);
+        var times = new LaneTimes(IoTimeout, options.BreakDuration / 2);
+        _writer = new WriteLane(TryAppend, CloseStore, _trust, times, MemoryTier.WeightOf, maxOwedBytes);
+        _readers = new ReadLanes(Read, entry => ReadLate?.Invoke(entry), LaneEnded, times);
+        _sync = new SyncLane(LaneEnded);
+        _watchdog = new Watchdog(LookAfter, IoTimeout);
         _writer.ValueDropped += OnDropped;
+        _breaker = new DiskBreaker(options.FailureThreshold, options.BreakDuration, timeProvider, loggerFactory, OnBreakerChanged);
+        _health.Changed += OnModeChanged;
+        (_heartbeatInterval, _healthCheckInterval, _recoveryInterval) =
+            (options.HeartbeatInterval, options.HealthCheckInterval, options.RecoveryInterval);
     }
 
     /// <summary>Called with owed values that are given up because too much is owed.</summary>
@@ -78,6 +99,9 @@ internal sealed partial class DiskTier : IDisposable
 
     /// <summary>Called on the writer lane with each value that the log has now.</summary>
     public event Action<CacheEntry>? Written;
+
+    /// <summary>Called on the writer lane when entries that are in memory only should be written: see <see cref="WriteBack"/>.</summary>
+    public event Action? MemoryWanted;
 
     public TimeSpan IoTimeout { get; }
 
@@ -92,30 +116,33 @@ internal sealed partial class DiskTier : IDisposable
 
     public long DiskBytes => _store?.DiskBytes ?? 0;
 
-    public long CorruptCount => _quarantine?.CorruptCount ?? 0;
+    public long CorruptCount => _quarantine.CorruptCount;
 
-    public long QuarantinedCount => _quarantine?.KeptCount ?? 0;
+    public long QuarantinedCount => _quarantine.KeptCount;
 
-    public long QuarantineErrors => _quarantine?.FailedCount ?? 0;
+    public BreakerState BreakerState => _breaker.State;
 
-    public IReadOnlyList<QuarantinedRecord> Quarantined => _quarantine?.Records ?? [];
+    public long QuarantineErrors => _quarantine.FailedCount;
+
+    public IReadOnlyList<QuarantinedRecord> Quarantined => _quarantine.Records;
 
     /// <summary>The longest that draining and closing wait for a disk that does not answer.</summary>
     public TimeSpan CloseGrace { get; set; } = TimeSpan.FromSeconds(10);
 
-    private TimeSpan HeartbeatInterval { get; }
-
-    private TimeProvider TimeProvider { get; }
+    /// <summary>Whether the disk may be asked on behalf of a caller.</summary>
+    private bool MayAsk => _health.Mode == DiskCacheMode.Normal || (_health.Mode == DiskCacheMode.BreakerOpen && _breaker.LetsThrough);
 
     /// <summary>Starts the lanes and begins to open the store. The task completes when that has succeeded or failed for the first time.</summary>
     public Task StartAsync()
     {
         if (Interlocked.Exchange(ref _started, 1) == 0)
         {
-            _writer.Post(OpenStore);
+            _writer.Post(OpenStore, isLong: true);
+            _watchdog.Start();
             _writer.Start();
             _readers.Start();
-            _heartbeat = TimeProvider.CreateTimer(_ => _writer.Post(Heartbeat), null, HeartbeatInterval, Timeout.InfiniteTimeSpan);
+            _sync.Start();
+            StartMonitor();
         }
 
         return _opening.Task;
@@ -187,8 +214,7 @@ internal sealed partial class DiskTier : IDisposable
     public void EnqueueMerged(long sequence)
     {
         var clear = new Mutation(RecordKind.Clear) { IsMerged = true, Sequence = sequence };
-        clear.TrySetResult();
-        _writer.TryEnqueue(clear);
+        EnqueueOwn(clear);
     }
 
     /// <summary>What the index knows of a key. Unknown while the store is not open.</summary>
@@ -216,12 +242,12 @@ internal sealed partial class DiskTier : IDisposable
 
     /// <summary>Reads a version that needs no waiting: the operating system has it in memory.</summary>
     public CacheEntry? TryReadCached(in CacheKey key, in IndexedEntry where) =>
-        _store is { } store && store.TryReadCached(key, where, out var entry) ? entry : null;
+        _health.Mode == DiskCacheMode.Normal && _store is { } store && store.TryReadCached(key, where, out var entry) ? entry : null;
 
     /// <summary>Begins to read a version, or joins whoever reads it. Null when the disk does not answer at present.</summary>
     public PendingRead? BeginRead(in CacheKey key, in IndexedEntry where)
     {
-        var read = _readers.TryEnqueue(key, where);
+        var read = MayAsk ? _readers.TryEnqueue(key, where) : null;
         if (read is not null)
         {
             _watchdog.Arm();
@@ -273,15 +299,14 @@ internal sealed partial class DiskTier : IDisposable
                 Deadline = deadline,
                 Sequence = Interlocked.Increment(ref _sequence),
             };
-            touch.TrySetResult();
-            _writer.TryEnqueue(touch);
+            EnqueueOwn(touch);
         }
     }
 
     /// <summary>Waits until what is queued is written and durable, at most for the grace time of a close.</summary>
     public async Task DrainAsync()
     {
-        if (_store is null)
+        if (_store is not { } store)
         {
             return;
         }
@@ -294,34 +319,40 @@ internal sealed partial class DiskTier : IDisposable
 
         _watchdog.Arm();
         await last.Task.ConfigureAwait(false);
-        _writer.Post(() =>
-        {
-            Guarded(() => _store!.Sync());
-            drained.TrySetResult();
-        });
+        PostOnLane(() => SyncOnLane(store, all: true, drained.SetResult));
         await drained.Task.WaitAsync(CloseGrace).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-    }
-
-    /// <summary>Notes that the disk failed at something.</summary>
-    public void CountFault(Exception exception)
-    {
-        _metrics.CountDiskErrors(1);
-        _health.Failed(exception);
     }
 
     /// <summary>Writes what is waiting and closes the store, on the lane; waits for that for a grace time.</summary>
     public void Dispose()
     {
-        _heartbeat?.Dispose();
-        _readers.Dispose();
+        long began = Stopwatch.GetTimestamp();
+        _monitor.Dispose();
+        _isDisposing = true;
         if (Interlocked.Exchange(ref _started, 1) == 1)
         {
-            _writer.Stop(CloseGrace);
+            _sync.Stop(GraceSince(began));
+            _readers.Stop(GraceSince(began));
+            _writer.Stop(GraceSince(began), mayWrite: _store is not null);
         }
 
         _opening.TrySetResult();
         _watchdog.Dispose();
+        _trust.Dispose();
         _health.Closed();
+    }
+
+    private TimeSpan GraceSince(long began)
+    {
+        var left = CloseGrace - Stopwatch.GetElapsedTime(began);
+        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+    }
+
+    /// <summary>A mutation of the cache's own, for which nobody waits and which changes nothing that was promised.</summary>
+    private void EnqueueOwn(Mutation mutation)
+    {
+        mutation.TrySetResult();
+        _writer.TryEnqueue(mutation);
     }
 
     private static void Apply(Mutation mutation, SegmentStore store)
@@ -346,124 +377,9 @@ internal sealed partial class DiskTier : IDisposable
         }
     }
 
-    private bool TryAppend(IReadOnlyList<Mutation> batch)
-    {
-        try
-        {
-            _store!.Append(batch);
-            foreach (var mutation in batch)
-            {
-                if (mutation.Entry is { } entry)
-                {
-                    Written?.Invoke(entry);
-                }
-            }
-
-            return true;
-        }
-        catch (Exception exception)
-        {
-            // Owed from here on. (What follows from that for the trust in the store belongs to the state machine of the disk's health.)
-            Log.WriteFailed(_logger, exception);
-            CountFault(exception);
-            return false;
-        }
-    }
-
-    private ReadResult? Read(PendingRead read)
-    {
-        try
-        {
-            if (_store is not { } store)
-            {
-                return null;
-            }
-
-            var outcome = store.Read(read.Key, read.Where, out var entry);
-            if (outcome == ReadOutcome.Corrupt && store.HasDamagedSegment)
-            {
-                _writer.Post(() => Guarded(store.RetireDamaged));
-            }
-
-            return new ReadResult(outcome, entry);
-        }
-        catch (Exception exception)
-        {
-            Log.ReadFailed(_logger, exception);
-            CountFault(exception);
-            return null;
-        }
-    }
-
-    /// <summary>On the lane: another try for what is not open or owed, and the mark of an open store.</summary>
-    private void Heartbeat()
-    {
-        if (_store is null)
-        {
-            OpenStore();
-        }
-        else
-        {
-            WriteHeartbeat(_store);
-            _writer.Resume();
-        }
-
-        // Once more, and not periodically: beats never pile up, however far a clock jumps or a disk hangs.
-        _heartbeat!.Change(HeartbeatInterval, Timeout.InfiniteTimeSpan);
-    }
-
-    private void WriteHeartbeat(SegmentStore store)
-    {
-        try
-        {
-            store.Heartbeat();
-        }
-        catch (Exception exception)
-        {
-            Log.HeartbeatFailed(_logger, exception);
-            CountFault(exception);
-        }
-    }
-
-    /// <summary>Too much is owed to be kept: a clear covers all of it.</summary>
-    private void GiveUpOwed()
-    {
-        Log.OwedOverflow(_logger, MaxQueuedCount);
-        var clear = new Mutation(RecordKind.Clear);
-        _writer.DropAll();
-        Number(clear);
-        _listener.SweepMemory();
-        _writer.TryEnqueue(clear);
-    }
-
     private void OnDropped(CacheEntry entry)
     {
         Forget(entry);
         OwedDropped?.Invoke(entry);
-    }
-
-    private bool ReleaseOverdue()
-    {
-        _writer.ReleaseOverdue();
-        int late = _readers.ReleaseOverdue();
-        if (late > 0)
-        {
-            _metrics.CountDiskErrors(late);
-            _health.Failed($"{late} reads took longer than {IoTimeout.TotalMilliseconds:0} ms.");
-        }
-
-        return _writer.HasWaiters || _readers.HasWaiters;
-    }
-
-    private void Guarded(Action action)
-    {
-        try
-        {
-            action();
-        }
-        catch (Exception exception)
-        {
-            CountFault(exception);
-        }
     }
 }

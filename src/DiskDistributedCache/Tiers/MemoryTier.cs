@@ -123,6 +123,9 @@ internal sealed class MemoryTier
         return entry;
     }
 
+    /// <summary>The entry of a key, which does not count as used; null where there is none.</summary>
+    public CacheEntry? Peek(in CacheKey key) => _table.FindEntry(key, key.GetHashCode());
+
     /// <summary>
     /// Stores an entry in place of what its key has. False where it is not pinned and too heavy for what the pinned ones leave
     /// of the budget: then nothing is stored, and what the key had is gone all the same.

@@ -31,7 +31,8 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
 
     private readonly Lock[] _keyLocks = new Lock[LockCount];
     private readonly long _maxRecordBytes;
-    private readonly long _maxPinnedBytes;
+    private readonly long _maxMemoryBytes;
+    private readonly long _memoryOnlyMaxBytes;
     private readonly MemoryTier _memory;
     private readonly DiskTier _disk;
     private readonly DiskHealth _health;
@@ -48,13 +49,19 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
 
         MaxEntryBytes = options.MaxEntryBytes;
         _maxRecordBytes = Math.Min(options.MaxDiskBytes / 2, MaxRecordBytes);
-        _maxPinnedBytes = options.MaxMemoryBytes == 0 ? MinPinnedBytes : options.MaxMemoryBytes / 2;
+        _maxMemoryBytes = options.MaxMemoryBytes;
+        _memoryOnlyMaxBytes = options.MemoryOnlyMaxMemoryBytes ?? Math.Max(options.MaxMemoryBytes, unchecked(2 * options.MaxMemoryBytes));
         _logger = loggerFactory.CreateLogger("DiskDistributedCache");
         Clock = new CacheClock(timeProvider);
-        _health = new DiskHealth(timeProvider);
+        _health = new DiskHealth(timeProvider, options.MemoryOnlyThreshold, _logger);
         _memory = new MemoryTier(options.MaxMemoryBytes, KeepDeadline);
-        _disk = new DiskTier(options, fileSystem, timeProvider, Clock, _health, _metrics, _logger, this, _maxPinnedBytes);
-        _disk.OwedDropped += entry => _memory.RemoveIfSame(entry);
+        _disk = new DiskTier(
+            options, fileSystem, timeProvider, Clock, _health, _metrics, loggerFactory, _logger, this, PinLimitOf(_memoryOnlyMaxBytes));
+        _health.Changed += (_, mode) => _memory.BudgetBytes = mode == DiskCacheMode.MemoryOnly ? _memoryOnlyMaxBytes
+            : mode == DiskCacheMode.Normal ? _maxMemoryBytes
+            : _memory.BudgetBytes;
+        _disk.OwedDropped += _memory.Unpin;
+        _disk.MemoryWanted += () => _disk.WriteBack(_memory.Entries, TryPend);
         _disk.Written += _memory.Unpin;
         _disk.ReadLate += entry => TryPromote(entry);
     }
@@ -191,6 +198,18 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
 
     public IReadOnlyList<QuarantinedRecord> GetQuarantine() => _disk.Quarantined;
 
+    /// <inheritdoc cref="DiskTier.HeartbeatOnceAsync"/>
+    public Task HeartbeatOnceAsync() => _disk.HeartbeatOnceAsync();
+
+    /// <inheritdoc cref="DiskTier.ProbeOnceAsync"/>
+    public Task ProbeOnceAsync() => _disk.ProbeOnceAsync();
+
+    /// <inheritdoc cref="DiskTier.RecoverOnceAsync"/>
+    public Task RecoverOnceAsync() => _disk.RecoverOnceAsync();
+
+    /// <inheritdoc cref="DiskTier.TrustOnceAsync"/>
+    public Task TrustOnceAsync() => _disk.TrustOnceAsync();
+
     /// <summary>Writes and syncs what is under way, without closing: the host stops, other services may still mutate.</summary>
     public Task DrainAsync() => _disk.DrainAsync();
 
@@ -216,7 +235,15 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         }
     }
 
-    public override void Faulted(Exception exception) => _disk.CountFault(exception);
+    public override void Faulted(Exception exception) => _disk.Note(exception);
+
+    public override void ContentGivenUp()
+    {
+        foreach (var entry in _memory.Entries)
+        {
+            _memory.Unpin(entry);
+        }
+    }
 
     public override void SweepMemory()
     {
@@ -484,16 +511,31 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         }
     }
 
+    private static long PinLimitOf(long budgetBytes) => budgetBytes == 0 ? MinPinnedBytes : budgetBytes / 2;
+
     private bool HasPinRoom(long weight, in CacheKey key)
     {
-        if (_memory.PinnedBytes + weight <= _maxPinnedBytes)
+        long limit = PinLimitOf(_memory.BudgetBytes);
+        if (_memory.PinnedBytes + weight <= limit)
         {
             return true;
         }
 
         _memory.Remove(key);
-        _disk.DropOwed(_memory.PinnedBytes + weight - _maxPinnedBytes);
-        return _memory.PinnedBytes + weight <= _maxPinnedBytes;
+        _disk.DropOwed(_memory.PinnedBytes + weight - limit);
+        return _memory.PinnedBytes + weight <= limit;
+    }
+
+    /// <summary>During a recovery: whether an entry in memory is to be written; see <see cref="DiskTier.WriteBack"/>.</summary>
+    private bool TryPend(CacheEntry entry)
+    {
+        lock (LockOf(entry.Key))
+        {
+            return ReferenceEquals(_memory.Peek(entry.Key), entry)
+                && !entry.IsExpired(Clock.NowTicks)
+                && !_disk.Barriers.Covers(entry.Tags, entry.Ticket)
+                && _disk.TryPend(entry);
+        }
     }
 
     private void KeepDeadline(CacheEntry entry)

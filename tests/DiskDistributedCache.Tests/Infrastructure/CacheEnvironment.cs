@@ -66,7 +66,7 @@ public class NormalStore : CacheEnvironment
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("diskcache-test-").FullName;
 
-    public NormalStore() => Options.Directory = _directory;
+    public NormalStore() => (Options.Directory, Options.WitnessDirectory) = (_directory, WitnessFolder.Path);
 
     public override IFileSystem FileSystem { get; } = new FileSystem();
 

@@ -44,6 +44,8 @@ internal sealed class StoreScene : IDisposable
     /// <summary>Called with everything that does not verify.</summary>
     public Action? WhenCorrupt { get; set; }
 
+    public TrustMark Trust { get; private set; } = null!;
+
     /// <summary>The cache's own folder.</summary>
     public string Folder => Path.Combine(_root, "diskcache-v1");
 
@@ -60,11 +62,12 @@ internal sealed class StoreScene : IDisposable
     public StoreScene Open()
     {
         Clock = new CacheClock(Time);
-        var directory = new CacheDirectory(Files, _root);
+        var directory = new CacheDirectory(Files, _root, WitnessFolder.Path);
+        Trust = new TrustMark(directory, Guid.NewGuid());
         Quarantine = new Quarantine(directory, Clock, Settings.MaxQuarantineBytes) { Met = _ => WhenCorrupt?.Invoke() };
         try
         {
-            _store = SegmentStore.Open(directory, Settings, Clock, Quarantine, Tiers);
+            _store = SegmentStore.Open(directory, Settings, Clock, Quarantine, Trust, Tiers);
         }
         catch
         {
@@ -224,6 +227,10 @@ internal sealed class StoreScene : IDisposable
         public override void MarkUsed() => WhenMarkingUsed?.Invoke();
 
         public override void SweepMemory() => WhenSweeping?.Invoke();
+
+        public override void ContentGivenUp()
+        {
+        }
 
         public List<Exception> Faults { get; } = [];
 

@@ -18,13 +18,15 @@ internal sealed class StoreSession : IDisposable
 
     public StoreSession(string root, TestClock time, CacheModel model, IFileSystem? fileSystem = null, StoreSettings? settings = null)
     {
-        _directory = new CacheDirectory(fileSystem ?? s_realFileSystem, root);
+        WitnessFolder.Vouch(root);
+        _directory = new CacheDirectory(fileSystem ?? s_realFileSystem, root, WitnessFolder.Path);
         _clock = new CacheClock(time);
         (Acknowledged, InFlight) = (model, model);
         var quarantine = new Quarantine(_directory, _clock, 1 << 20);
         try
         {
-            Store = SegmentStore.Open(_directory, settings ?? SmallSettings, _clock, quarantine, new NoTiers());
+            var trust = new TrustMark(_directory, Guid.NewGuid());
+            Store = SegmentStore.Open(_directory, settings ?? SmallSettings, _clock, quarantine, trust, new NoTiers());
         }
         catch
         {
@@ -168,6 +170,10 @@ internal sealed class StoreSession : IDisposable
         }
 
         public override void SweepMemory()
+        {
+        }
+
+        public override void ContentGivenUp()
         {
         }
     }

@@ -23,6 +23,7 @@ internal sealed class TierScene : IAsyncDisposable
         SegmentBytes = 64 << 10,
         MaxDiskBytes = 1 << 20,
         MaxMemoryBytes = 1 << 20,
+        WitnessDirectory = WitnessFolder.Path,
         IoTimeout = TimeSpan.FromMinutes(1),
         BreakDuration = TimeSpan.FromMinutes(5),
     };
@@ -59,6 +60,14 @@ internal sealed class TierScene : IAsyncDisposable
         await OpenAsync();
     }
 
+    /// <summary>The same, once everything that was owed is written and the store may be trusted again.</summary>
+    public async Task ReopenKilledWhenTrustedAsync()
+    {
+        await Cache.DrainAsync();
+        await Cache.TrustOnceAsync();
+        await ReopenKilledAsync();
+    }
+
     /// <summary>Goes on with an image of the directory, as a new process after a kill.</summary>
     public async Task ReopenKilledAsync()
     {
@@ -71,6 +80,7 @@ internal sealed class TierScene : IAsyncDisposable
     {
         string image = NewRoot();
         CopyFolder(Options.Directory!, image);
+        WitnessFolder.Copy(Options.Directory!, image);
         _killed.Add((Cache, Files));
         _cache = null;
         Files = new FaultyFileSystem();

@@ -68,7 +68,7 @@ public sealed class TwoProcessTests : IAsyncLifetime
     [Fact]
     public async Task The_first_process_does_not_notice_that_the_second_one_ends()
     {
-        await SetAsync("own", "second");
+        Assert.Null(Read("shared"));
         await _second!.DisposeAsync();
         await _first.Set("after", "first");
 
@@ -78,6 +78,19 @@ public sealed class TwoProcessTests : IAsyncLifetime
         Assert.Equal("first", await _first.Get("after"));
         Assert.Null(await _first.Get("own"));
         Assert.True(File.Exists(Path.Combine(_first.Options.Directory!, "diskcache-v1", "cache.lock")));
+    }
+
+    // Seen to fail when a process that did not own the store left no mark: the next one served what the second had removed.
+    [Fact]
+    public async Task What_a_process_acknowledged_that_never_owned_the_store_is_not_undone_by_the_next_one()
+    {
+        await _second!.Remove(TierScene.KeyOf("removed by the second")).AsValueTask();
+        await _second.DisposeAsync();
+        Assert.Equal("first", await _first.Get("shared"));
+
+        await _first.ReopenClosedAsync();
+
+        Assert.Null(await _first.Get("removed by the second"));
     }
 
     private ValueTask SetAsync(string key, string value) => _second!.Set(

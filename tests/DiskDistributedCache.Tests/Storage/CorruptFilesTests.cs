@@ -210,6 +210,9 @@ public sealed class CorruptFilesTests : IAsyncLifetime
             MinFreeDiskBytes = 0,
             IoTimeout = TimeSpan.FromMinutes(1),
             BreakDuration = TimeSpan.FromHours(1),
+
+            // Three corrupt segments in a row open the breaker, and this is not about that.
+            FailureThreshold = 100,
         };
         _cache = new DiskCache(options, fileSystem, _time, _log);
         await _cache.StartAsync();

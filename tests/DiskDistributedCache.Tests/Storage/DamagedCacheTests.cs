@@ -38,6 +38,7 @@ public sealed class DamagedCacheTests
     {
         for (int start = 1; start <= 2; start++)
         {
+            WitnessFolder.Vouch(directory);
             await using var cache = new DiskCache(OptionsFor(directory), new FileSystem(), StoreHistory.TimeAt(history.Now));
             await cache.StartAsync();
             Assert.Equal(DiskCacheMode.Normal, cache.GetStatus().Mode);
@@ -62,6 +63,8 @@ public sealed class DamagedCacheTests
         Directory = directory,
         SegmentBytes = 64 << 10,
         MaxDiskBytes = 16 << 20,
+        WitnessDirectory = WitnessFolder.Path,
         IoTimeout = TimeSpan.FromMinutes(1),
+        BreakDuration = TimeSpan.FromMinutes(5),
     };
 }

@@ -106,7 +106,7 @@ public sealed class TieredCacheWriteTests : IAsyncLifetime
         Assert.Equal(0, _scene.Cache.GetStatus().OwedWrites);
         Assert.Equal(1, _scene.Cache.GetStatus().DiskErrors);
         Assert.Contains("ECANCELED", _scene.Cache.GetStatus().LastFault, StringComparison.Ordinal);
-        await _scene.ReopenKilledAsync();
+        await _scene.ReopenKilledWhenTrustedAsync();
         Assert.Equal("v", await _scene.Get("owed"));
         Assert.Null(await _scene.Get("k"));
     }
@@ -146,8 +146,7 @@ public sealed class TieredCacheWriteTests : IAsyncLifetime
         Assert.Null(await _scene.Get("k"));
 
         gate.Open();
-        await _scene.Cache.DrainAsync();
-        await _scene.ReopenKilledAsync();
+        await _scene.ReopenKilledWhenTrustedAsync();
         Assert.Equal("v", await _scene.Get("late"));
         Assert.Null(await _scene.Get("k"));
     }

@@ -1,0 +1,31 @@
+using System.Diagnostics;
+
+namespace DiskDistributedCache.Storage;
+
+/// <summary>
+/// How long the disk may take, in real time. A caller waits for the timeout and no longer, whatever it asked for. An operation is
+/// stalled, which counts as a failure of the disk, only after the timeout and the time that its bytes take on a slow disk: a large value
+/// on a slow disk is no failure.
+/// </summary>
+/// <param name="Timeout">The longest that a caller waits.</param>
+/// <param name="MaxLimit">The longest that any operation may take: less than the break of the circuit breaker.</param>
+internal sealed record LaneTimes(TimeSpan Timeout, TimeSpan MaxLimit)
+{
+    private const double SlowestBytesPerSecond = 20 << 20;
+
+    private static readonly TimeSpan s_minTrustGrace = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>The longest that a caller waits, beyond the timeout, for the next process to be told.</summary>
+    public TimeSpan TrustGrace { get; } = Timeout / 4 > s_minTrustGrace ? Timeout / 4 : s_minTrustGrace;
+
+    /// <summary>How long an operation on so many bytes may take.</summary>
+    public TimeSpan LimitFor(long bytes)
+    {
+        var limit = Timeout + TimeSpan.FromSeconds(bytes / SlowestBytesPerSecond);
+        return limit < MaxLimit ? limit : MaxLimit;
+    }
+
+    /// <summary>Whether something that began at a timestamp has taken longer than a limit.</summary>
+    public static bool IsOver(long began, TimeSpan limit) =>
+        limit != System.Threading.Timeout.InfiniteTimeSpan && Stopwatch.GetElapsedTime(began) > limit;
+}

@@ -1,0 +1,260 @@
+namespace DiskDistributedCache.Storage;
+
+/// <summary>
+/// Tells the next process whether it may believe the store if this one ends without closing it. As long as everything that was
+/// acknowledged is in the log, it may. Before something is acknowledged that is not (it is owed), that has to be taken back:
+/// where this process has the store open, by withdrawing the witness, without which a store that is not closed clean is not
+/// believed; where it has not, by a mark beside the lock, or, where the disk does not take one, a revocation. The superblock
+/// gets its suspect flag with its next write.
+///
+/// States: trusted, withdrawing, withdrawn. Withdrawing happens on a thread of its own, because the lanes may hang; it is rare.
+/// Whoever has something to acknowledge waits for <see cref="Withdrawn"/>. Trust comes back in two steps: <see cref="Reset"/>, under
+/// the lock of whoever owes, so that what becomes owed from then on withdraws anew; then <see cref="Restore"/>.
+///
+/// Concurrency: the state has a lock that is never held over I/O. I/O has a lock of its own, so that a withdrawal that comes
+/// while trust is being restored is done after it and rules.
+///
+/// Faults: what cannot be written is tried in the other way; where neither works the mark counts as set, because the caller
+/// cannot wait for ever.
+/// </summary>
+internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDisposable
+{
+    private readonly Witness _witness = new(directory);
+    private readonly Lock _stateLock = new();
+    private readonly Lock _ioLock = new();
+
+    // Guarded by _stateLock; _isWithdrawn is read by anyone.
+    private bool _isWanted = true;
+    private volatile bool _isWithdrawn;
+
+    // Guarded by _ioLock.
+    private bool _isOwner;
+    private StoreFile? _waiterMark;
+    private Guid _previousSession;
+
+    /// <summary>Called on a thread of its own when what is owed may be acknowledged.</summary>
+    public event Action? Withdrawn;
+
+    /// <summary>Called with what went wrong outside the store. The cache goes on; a killed process will be followed by an empty cache.</summary>
+    public event Action<Exception>? Failed;
+
+    public Guid Session => session;
+
+    public Witness Witness => _witness;
+
+    /// <summary>Whether what is owed may be acknowledged.</summary>
+    public bool IsWithdrawn => _isWithdrawn;
+
+    /// <summary>Whether the store owes something, or may.</summary>
+    public bool IsSuspect
+    {
+        get
+        {
+            lock (_stateLock)
+            {
+                return !_isWanted;
+            }
+        }
+    }
+
+    /// <summary>Takes the trust back; <see cref="Withdrawn"/> follows. Does nothing where that is under way or done.</summary>
+    public void Withdraw()
+    {
+        lock (_stateLock)
+        {
+            if (!_isWanted)
+            {
+                return;
+            }
+
+            _isWanted = false;
+        }
+
+        new Thread(DoWithdraw) { IsBackground = true, Name = "DiskDistributedCache trust" }.Start();
+    }
+
+    /// <summary>Vouches for the store that this process is about to open, also under the name of the session that had it before.</summary>
+    public void Vouch(Guid previousSession)
+    {
+        lock (_ioLock)
+        {
+            _previousSession = previousSession;
+            PutWitness();
+        }
+    }
+
+    /// <summary>
+    /// This process has the store open: what is on disk says that it is in use, so that from here on it is enough to withdraw the
+    /// witness.
+    /// </summary>
+    public void Own()
+    {
+        lock (_ioLock)
+        {
+            _isOwner = true;
+        }
+    }
+
+    /// <summary>This process does not own a store any more: where the witness was withdrawn, that was not enough.</summary>
+    public void Disown()
+    {
+        lock (_ioLock)
+        {
+            if (!_isOwner)
+            {
+                return;
+            }
+
+            _isOwner = false;
+        }
+
+        bool wasSuspect;
+        lock (_stateLock)
+        {
+            wasSuspect = !_isWanted;
+            _isWithdrawn = false;
+            _isWanted = true;
+        }
+
+        if (wasSuspect)
+        {
+            Withdraw();
+        }
+    }
+
+    /// <summary>The callers have waited for long enough: what could be written by now has to do.</summary>
+    public void GiveUpWaiting()
+    {
+        lock (_stateLock)
+        {
+            _isWithdrawn = !_isWanted;
+        }
+    }
+
+    /// <summary>Nothing is owed. From here on whatever becomes owed withdraws anew.</summary>
+    public void Reset()
+    {
+        lock (_stateLock)
+        {
+            _isWithdrawn = false;
+            _isWanted = true;
+        }
+    }
+
+    /// <summary>What other processes held against the store that was here is void: it was begun anew.</summary>
+    public void Absolve(IEnumerable<string> deadWaiters)
+    {
+        if (_witness.IsRevokedByOther(session))
+        {
+            Try(_witness.Forgive);
+        }
+
+        foreach (string mark in deadWaiters)
+        {
+            Try(() => directory.Delete(mark));
+        }
+    }
+
+    /// <summary>Puts back what was withdrawn, unless it has been withdrawn again meanwhile.</summary>
+    public void Restore()
+    {
+        lock (_ioLock)
+        {
+            PutWitness();
+            if (!IsSuspect)
+            {
+                Try(RemoveMarks);
+            }
+        }
+    }
+
+    /// <summary>The store was closed clean: what was kept elsewhere about it is not needed any more.</summary>
+    public void Closed()
+    {
+        lock (_ioLock)
+        {
+            Try(RemoveMarks);
+            Try(_witness.Withdraw);
+        }
+    }
+
+    /// <summary>Lets go of the mark beside the lock, which stays: this process ends.</summary>
+    public void Dispose()
+    {
+        lock (_ioLock)
+        {
+            _waiterMark?.Dispose();
+        }
+    }
+
+    private void DoWithdraw()
+    {
+        lock (_ioLock)
+        {
+            if (_isOwner && Try(_witness.Withdraw))
+            {
+                Land();
+                return;
+            }
+
+            // The revocation first, because it is quick and no disk can hang it. The mark is better: it outlives the operating system.
+            bool isRevoked = directory.Revocation is not null && Try(() => _witness.Revoke(session));
+            if (isRevoked)
+            {
+                Land();
+            }
+
+            bool isMarked = Try(() => _waiterMark ??= directory.LeaveWaiterMark(session));
+            if (isRevoked && isMarked)
+            {
+                Try(_witness.Forgive);
+            }
+        }
+
+        Land();
+    }
+
+    /// <summary>What is owed may be acknowledged. Does nothing where trust was reset meanwhile: then nothing is owed.</summary>
+    private void Land()
+    {
+        GiveUpWaiting();
+        Withdrawn?.Invoke();
+    }
+
+    private void PutWitness()
+    {
+        if (!IsSuspect)
+        {
+            Try(() => _witness.Put(session, _previousSession));
+        }
+    }
+
+    private void RemoveMarks()
+    {
+        if (!_witness.IsRevokedByOther(session))
+        {
+            _witness.Forgive();
+        }
+
+        if (_waiterMark is { } mark)
+        {
+            directory.RemoveWaiterMark(session);
+            mark.Dispose();
+            _waiterMark = null;
+        }
+    }
+
+    private bool Try(Action action)
+    {
+        try
+        {
+            action();
+            return true;
+        }
+        catch (Exception exception)
+        {
+            Failed?.Invoke(exception);
+            return false;
+        }
+    }
+}

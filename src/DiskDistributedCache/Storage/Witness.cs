@@ -1,0 +1,107 @@
+namespace DiskDistributedCache.Storage;
+
+/// <summary>
+/// What is kept outside the file system of a store, about the store: the witness, which vouches for the session that has it open, and
+/// the revocation, which says that a process acknowledged mutations that the store does not have. A marker that has to be
+/// written when the disk fails would be the wrong way round; here the proof of health has to be present, and is taken away.
+///
+/// Layout: two files in the witness directory, named after a hash of the store's path. The witness holds the id of the session
+/// and that of the session before it, so that a process which is killed while it takes a store over leaves it trusted; the
+/// revocation holds the id of the session that made it. Nobody else may read them, so nobody else can forge an id.
+///
+/// Faults: reading never fails, it finds no proof. Writing and deleting throw what the file system throws.
+/// </summary>
+internal sealed class Witness(CacheDirectory directory)
+{
+    private const int IdBytes = 16;
+
+    /// <summary>Whether there is a place for a witness at all.</summary>
+    public bool IsPossible => directory.Witness is not null;
+
+    /// <summary>Vouches for a session, and for the one that it takes over from.</summary>
+    /// <exception cref="IOException">Among others: the witness would be on the disk that it is to vouch for.</exception>
+    public void Put(Guid session, Guid previous)
+    {
+        if (directory.Witness is not { } path)
+        {
+            return;
+        }
+
+        bool isElsewhere;
+        using (var file = directory.CreatePrivate(path))
+        {
+            isElsewhere = file.Identity is not { } identity || identity.Device != directory.Device;
+            if (isElsewhere)
+            {
+                file.Write([.. session.ToByteArray(), .. previous.ToByteArray()], 0);
+            }
+        }
+
+        if (!isElsewhere)
+        {
+            directory.Delete(path);
+            throw new IOException($"The witness '{path}' is on the same file system as the cache and proves nothing.");
+        }
+    }
+
+    /// <summary>Whether the witness is there and vouches for this session.</summary>
+    public bool VouchesFor(Guid session) => Read(directory.Witness).Contains(session);
+
+    /// <summary>Takes the proof of health away.</summary>
+    public void Withdraw()
+    {
+        if (directory.Witness is { } path)
+        {
+            directory.Delete(path);
+        }
+    }
+
+    /// <summary>Says that a session acknowledged what the store does not have.</summary>
+    /// <exception cref="IOException">Among others: there is no place for a revocation.</exception>
+    public void Revoke(Guid session)
+    {
+        string path = directory.Revocation ?? throw new IOException("There is no witness directory.");
+        using var file = directory.CreatePrivate(path);
+        file.Write(session.ToByteArray(), 0);
+    }
+
+    /// <summary>Whether a session other than this one has revoked the store. A revocation that cannot be read counts.</summary>
+    public bool IsRevokedByOther(Guid session) =>
+        directory.Revocation is { } path && directory.Exists(path) && Read(path) is var ids && (ids.Count != 1 || ids[0] != session);
+
+    /// <summary>Takes the revocation back: what it was about has been written, or the store begun anew.</summary>
+    public void Forgive()
+    {
+        if (directory.Revocation is { } path)
+        {
+            directory.Delete(path);
+        }
+    }
+
+    private List<Guid> Read(string? path)
+    {
+        var ids = new List<Guid>();
+        if (path is null)
+        {
+            return ids;
+        }
+
+        try
+        {
+            using var file = directory.OpenToRead(path);
+            Span<byte> content = stackalloc byte[2 * IdBytes];
+            int read = file.Read(content, 0);
+            for (int at = 0; at + IdBytes <= read; at += IdBytes)
+            {
+                ids.Add(new Guid(content.Slice(at, IdBytes)));
+            }
+        }
+        catch (Exception)
+        {
+            // What cannot be read proves nothing.
+            ids.Clear();
+        }
+
+        return ids;
+    }
+}

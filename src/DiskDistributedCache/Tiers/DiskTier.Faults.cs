@@ -1,0 +1,242 @@
+using DiskDistributedCache.Diagnostics;
+using DiskDistributedCache.Entries;
+using DiskDistributedCache.Health;
+using DiskDistributedCache.Storage;
+
+namespace DiskDistributedCache.Tiers;
+
+/// <content>
+/// The operations on the disk, and what becomes of those that fail: told to the breaker and to the health, each once. All of it runs on
+/// the lanes, but for the watchdog's look at what takes too long.
+/// </content>
+internal sealed partial class DiskTier
+{
+    private static readonly TimeSpan s_hangTime = TimeSpan.FromSeconds(5);
+
+    private long _faultCount;
+    private bool _isShortOfSpace;
+    private volatile DiskOperation? _writing;
+
+    // On the writer lane: recovery, and closing, do not ask the breaker.
+    private bool _isRecovering;
+    private volatile bool _isDisposing;
+
+    private bool TryAppend(IReadOnlyList<Mutation> batch) => TryOnDisk("a write", store =>
+    {
+        if (_isGivenUp)
+        {
+            StartOver(store);
+        }
+
+        store.Append(batch);
+        foreach (var mutation in batch)
+        {
+            if (mutation.Entry is { } entry)
+            {
+                Written?.Invoke(entry);
+            }
+        }
+
+        SyncOnLane(store, all: false, done: null);
+        if (_trust.IsSuspect)
+        {
+            PostOnLane(TryTrust);
+        }
+    });
+
+    private ReadResult? Read(PendingRead read)
+    {
+        if (_store is not { } store || _breaker.TryBegin() is not { } operation)
+        {
+            return null;
+        }
+
+        read.Operation = operation;
+        try
+        {
+            var outcome = store.Read(read.Key, read.Where, out var entry);
+            if (outcome != ReadOutcome.Corrupt)
+            {
+                operation.Succeed();
+                return new ReadResult(outcome, entry);
+            }
+
+            operation.Corrupt(read.Where.Slot);
+            if (store.HasDamagedSegment)
+            {
+                PostOnLane(() => TryOnDisk("retiring a segment", damaged => damaged.RetireDamaged()), isLong: true);
+            }
+
+            return new ReadResult(outcome, entry);
+        }
+        catch (Exception exception)
+        {
+            Fail(operation, exception, "a read");
+            return null;
+        }
+    }
+
+    /// <summary>Does something to the store on the writer lane, if the breaker lets it through. False when it does not, or it failed.</summary>
+    private bool TryOnDisk(string what, Action<SegmentStore> action)
+    {
+        bool isForced = _isRecovering || _isDisposing;
+        var operation = isForced ? null : _breaker.TryBegin();
+        if (_store is not { } store || (operation is null && !isForced))
+        {
+            operation?.Succeed();
+            return false;
+        }
+
+        _writing = operation;
+        try
+        {
+            action(store);
+            operation?.Succeed();
+            _isShortOfSpace = false;
+            return true;
+        }
+        catch (Exception exception)
+        {
+            Fail(operation, exception, what);
+            return false;
+        }
+        finally
+        {
+            _writing = null;
+        }
+    }
+
+    /// <summary>An operation failed. Where it has been reported as stalled before, that was the failure.</summary>
+    private void Fail(DiskOperation? operation, Exception exception, string what)
+    {
+        var kind = Faults.KindOf(exception);
+        if (kind == FaultKind.Full)
+        {
+            operation?.Succeed();
+            if (!_isShortOfSpace)
+            {
+                _isShortOfSpace = true;
+                Log.DiskFull(_logger);
+            }
+
+            return;
+        }
+
+        if (operation is not null && !operation.Fail(exception))
+        {
+            return;
+        }
+
+        CountFault(exception, what);
+    }
+
+    /// <summary>Counts a fault, logs it under an id of its own, and returns that.</summary>
+    private string CountFault(Exception exception, string what)
+    {
+        string id = NextFaultId();
+        switch (what)
+        {
+            case "a write":
+                Log.WriteFailed(_logger, exception, id);
+                break;
+            case "a read":
+                Log.ReadFailed(_logger, exception, id);
+                break;
+            case "a heartbeat":
+                Log.HeartbeatFailed(_logger, exception, id);
+                break;
+            default:
+                Log.OperationFailed(_logger, exception, what, id);
+                break;
+        }
+
+        _metrics.CountDiskErrors(1);
+        if (exception is StoreGoneException)
+        {
+            // Whoever has it now knows nothing of what this process owes.
+            _trust.Disown();
+        }
+
+        _health.Failed(Describe(id, exception), Faults.KindOf(exception) == FaultKind.Hard);
+        return id;
+    }
+
+    /// <summary>Something failed on the disk that the store goes on without.</summary>
+    public void Note(Exception exception) => CountFault(exception, "an operation");
+
+    private static string Describe(string id, Exception exception) => $"{exception.GetType().Name}: {exception.Message} (fault {id})";
+
+    private string NextFaultId() =>
+        Interlocked.Increment(ref _faultCount).ToString("d6", System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>On the watchdog: lets callers go, and notes operations that take too long. Answers whether there is more to look after.</summary>
+    private bool LookAfter()
+    {
+        if (_writer.ReleaseOverdue() is { } since)
+        {
+            Stalled(_writing, "a write", () => _writer.IsStillAt(since));
+        }
+
+        _readers.ReleaseOverdue();
+        foreach (var read in _readers.TakeStalled())
+        {
+            Stalled((DiskOperation?)read.Operation, "a read", () => _readers.IsStillAt(read));
+        }
+
+        return _writer.NeedsWatching || _readers.NeedsWatching;
+    }
+
+    /// <summary>A stall is a failure; one that does not end makes the cache give the disk up.</summary>
+    private void Stalled(DiskOperation? operation, string what, Func<bool> isStill)
+    {
+        string id = NextFaultId();
+        Log.OperationStalled(_logger, what, id);
+        var timeout = new TimeoutException($"The disk has not answered {what} in time.");
+        operation?.Fail(timeout);
+        _metrics.CountDiskErrors(1);
+        _health.Failed(Describe(id, timeout), isHard: false);
+
+        ITimer? timer = null;
+        timer = _timeProvider.CreateTimer(_ => CheckHang(), null, s_hangTime, Timeout.InfiniteTimeSpan);
+
+        void CheckHang()
+        {
+            timer?.Dispose();
+            if (isStill())
+            {
+                _health.GiveUp($"The disk has not answered {what} for {s_hangTime.TotalSeconds:0} s (fault {id}).");
+            }
+        }
+    }
+
+    private void OnBreakerChanged(BreakerState state, string? reason)
+    {
+        if (state == BreakerState.Open)
+        {
+            _health.BreakerOpened(reason);
+        }
+        else if (state == BreakerState.Closed)
+        {
+            _health.BreakerClosed();
+        }
+    }
+
+    /// <summary>Told under the lock of the health: only takes short locks.</summary>
+    private void OnModeChanged(DiskCacheMode before, DiskCacheMode mode)
+    {
+        if (mode == DiskCacheMode.Normal)
+        {
+            _writer.Resume();
+        }
+        else if (mode != DiskCacheMode.Closed)
+        {
+            _writer.Pause();
+        }
+    }
+
+    private void PostOnLane(Action job, bool isLong = false)
+    {
+        _writer.Post(job, isLong);
+        _watchdog.Arm();
+    }
+}

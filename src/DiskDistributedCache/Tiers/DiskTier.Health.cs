@@ -1,0 +1,337 @@
+using DiskDistributedCache.Diagnostics;
+using DiskDistributedCache.Entries;
+using DiskDistributedCache.Health;
+using DiskDistributedCache.Storage;
+
+namespace DiskDistributedCache.Tiers;
+
+/// <content>
+/// What the monitor repeats: heartbeat, probe and recovery; and what makes a store that owed something trusted again. All of it
+/// runs on the writer lane.
+///
+/// Order of effects of a recovery: the store is still this process's, or is begun anew; a probe; what is owed; what memory holds
+/// and the disk does not; what became owed meanwhile; normal mode. Trust comes back later: when nothing is owed, everything is synced,
+/// and nothing became owed during that.
+/// </content>
+internal sealed partial class DiskTier
+{
+    private const int WriteBackBytes = 1 << 20;
+
+    // Only on the writer lane.
+    private TaskCompletionSource? _trusting;
+    private bool _isWaitingForLock;
+
+    // What is on disk is given up; a new store has to be begun before anything is written.
+    private volatile bool _isGivenUp;
+
+    /// <summary>One heartbeat, as the monitor makes it.</summary>
+    public Task HeartbeatOnceAsync() => OnceAsync(Heartbeat);
+
+    /// <summary>One probe, as the monitor makes it.</summary>
+    public Task ProbeOnceAsync() => OnceAsync(Probe);
+
+    /// <summary>One attempt to recover, as the monitor makes it.</summary>
+    public Task RecoverOnceAsync() => OnceAsync(Recover);
+
+    /// <summary>One attempt to trust the store again, if it is suspect.</summary>
+    public async Task TrustOnceAsync()
+    {
+        Task? trusting = null;
+        await OnceAsync(() =>
+        {
+            TryTrust();
+            trusting = _trusting?.Task;
+        }).ConfigureAwait(false);
+        await (trusting ?? Task.CompletedTask).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// On the writer lane, during a recovery: writes entries that memory holds and the index does not know, under their old numbers.
+    /// </summary>
+    /// <param name="entries">What memory holds.</param>
+    /// <param name="tryPend">
+    /// Makes an entry the pending version of its key in the index, under the lock of the key, if it is still what memory holds.
+    /// </param>
+    public void WriteBack(IEnumerable<CacheEntry> entries, Func<CacheEntry, bool> tryPend)
+    {
+        var batch = new List<Mutation>();
+        long bytes = 0;
+        foreach (var entry in entries)
+        {
+            if (tryPend(entry))
+            {
+                var mutation = Mutation.Of(entry);
+                (mutation.Sequence, mutation.KeyHash) = (entry.Sequence, _store!.HashOf(entry.Key));
+                batch.Add(mutation);
+                bytes += mutation.RecordBytes;
+            }
+
+            if (bytes >= WriteBackBytes)
+            {
+                _store!.Append(batch);
+                batch.Clear();
+                bytes = 0;
+            }
+        }
+
+        _store!.Append(batch);
+    }
+
+    /// <summary>Makes an entry the pending version of its key, if the index knows none.</summary>
+    public bool TryPend(CacheEntry entry)
+    {
+        ulong keyHash = _store!.HashOf(entry.Key);
+        return !_store.Index.TryGet(keyHash, out _) && _store.Index.SetPending(keyHash, entry.Sequence, entry.Deadline);
+    }
+
+    private void StartMonitor()
+    {
+        Repeat(_heartbeatInterval, Heartbeat, isLong: false);
+        Repeat(_healthCheckInterval, Probe, isLong: false);
+        Repeat(_recoveryInterval, Recover, isLong: true);
+    }
+
+    private void Repeat(TimeSpan interval, Action step, bool isLong) => _monitor.Repeat(_timeProvider, interval, done => PostOnLane(
+        () =>
+        {
+            step();
+            done();
+        },
+        isLong));
+
+    private Task OnceAsync(Action step)
+    {
+        var once = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        PostOnLane(() =>
+        {
+            step();
+            once.SetResult();
+        });
+        return once.Task;
+    }
+
+    /// <summary>Another try for what is not open or owed, and the mark of an open store. While the circuit is open it may be the trial.</summary>
+    private void Heartbeat()
+    {
+        if (_store is null)
+        {
+            if (_isWaitingForLock)
+            {
+                OpenStore();
+            }
+        }
+        else if (_health.Mode is DiskCacheMode.Normal or DiskCacheMode.BreakerOpen && !_isGivenUp && TryOnDisk("a heartbeat", store => store.Heartbeat()))
+        {
+            _writer.Retry();
+            TryTrust();
+        }
+    }
+
+    private void Probe()
+    {
+        if (_store is null || _isGivenUp || _health.Mode is not (DiskCacheMode.Normal or DiskCacheMode.BreakerOpen))
+        {
+            return;
+        }
+
+        var found = DiskHealthState.Unhealthy;
+        TryOnDisk("a probe", store => found = ProbeStore(store));
+        _health.Probed(found);
+    }
+
+    private DiskHealthState ProbeStore(SegmentStore store)
+    {
+        long began = System.Diagnostics.Stopwatch.GetTimestamp();
+        bool isRight = store.Probe(Interlocked.Increment(ref _sequence), Interlocked.Increment(ref _sequence));
+        bool isSlow = System.Diagnostics.Stopwatch.GetElapsedTime(began) > IoTimeout;
+        return isRight && !isSlow ? DiskHealthState.Healthy : DiskHealthState.Degraded;
+    }
+
+    private void Recover()
+    {
+        if (_health.Mode != DiskCacheMode.MemoryOnly)
+        {
+            return;
+        }
+
+        if (_store is not { } store)
+        {
+            OpenStore();
+            return;
+        }
+
+        if (!_health.TryBeginRecovery())
+        {
+            return;
+        }
+
+        _isRecovering = true;
+        try
+        {
+            BringBack(store);
+            _breaker.Close();
+            _health.Recovered();
+            PostOnLane(TryTrust);
+        }
+        catch (Exception exception)
+        {
+            string id = NextFaultId();
+            Log.OperationFailed(_logger, exception, "a recovery", id);
+            _metrics.CountDiskErrors(1);
+            _health.RecoveryFailed(Describe(id, exception));
+        }
+        finally
+        {
+            _isRecovering = false;
+        }
+    }
+
+    private void BringBack(SegmentStore store)
+    {
+        if (_isGivenUp || !IsStillOurs(store))
+        {
+            StartOver(store);
+        }
+
+        var found = ProbeStore(store);
+        _health.Probed(found);
+        if (found == DiskHealthState.Degraded && !store.Probe(Interlocked.Increment(ref _sequence), Interlocked.Increment(ref _sequence)))
+        {
+            throw new IOException("What was read back is not what was written.");
+        }
+
+        WriteWaiting();
+        MemoryWanted?.Invoke();
+        WriteWaiting();
+    }
+
+    private void WriteWaiting()
+    {
+        if (!_writer.WriteWaiting())
+        {
+            throw new IOException("What is owed could not be written.");
+        }
+    }
+
+    private static bool IsStillOurs(SegmentStore store)
+    {
+        try
+        {
+            store.Heartbeat();
+            return true;
+        }
+        catch (StoreGoneException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>
+    /// Begins a new store in place of what is on disk. What waits to be written is pending in it, what memory holds is written to it.
+    /// </summary>
+    private void StartOver(SegmentStore store)
+    {
+        _isGivenUp = true;
+        store.StartOver();
+        _isGivenUp = false;
+        _writer.ForEachWaiting(mutation => ApplyIfValue(mutation, store));
+        Log.StartedOver(_logger, _directory.Path);
+        MemoryWanted?.Invoke();
+    }
+
+    /// <summary>Too much is owed to be kept: what is on disk is given up instead of the truth. Memory keeps what it has.</summary>
+    private void GiveUpOwed()
+    {
+        Log.OwedOverflow(_logger, MaxQueuedCount);
+        _isGivenUp = true;
+        _writer.DropAll();
+        _store?.Index.Clear(long.MaxValue);
+        _listener.ContentGivenUp();
+        PostOnLane(() =>
+        {
+            if (_isGivenUp && _health.Mode == DiskCacheMode.Normal)
+            {
+                TryOnDisk("starting over", StartOver);
+            }
+        });
+    }
+
+    /// <summary>Syncs segments on the lane for that, and retires those for which it fails.</summary>
+    private void SyncOnLane(SegmentStore store, bool all, Action? done)
+    {
+        var unsynced = store.TakeUnsynced(all);
+        if (unsynced.Count == 0 && !all)
+        {
+            return;
+        }
+
+        _sync.Post(() =>
+        {
+            TrySync(store, unsynced);
+            done?.Invoke();
+        });
+    }
+
+    private bool TrySync(SegmentStore store, IReadOnlyList<UnsyncedSegment> unsynced)
+    {
+        try
+        {
+            store.Sync(unsynced);
+            return true;
+        }
+        catch (Exception exception)
+        {
+            CountFault(exception, "a sync");
+            _writer.Distrust();
+            PostOnLane(() => TryOnDisk("retiring a segment", damaged => damaged.RetireDamaged()), isLong: true);
+            return false;
+        }
+    }
+
+    /// <summary>Lets the store be trusted again: when nothing is owed, everything is durable, and nothing became owed during that.</summary>
+    private void TryTrust()
+    {
+        if (_trusting is not null)
+        {
+            return;
+        }
+
+        if (_store is not { } store || _isGivenUp || !_trust.IsSuspect || !_writer.OwesNothing(out long generation))
+        {
+            return;
+        }
+
+        _trusting = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var unsynced = store.TakeUnsynced(all: true);
+        _sync.Post(() =>
+        {
+            bool isDurable = TrySync(store, unsynced);
+            PostOnLane(() => FinishTrust(isDurable, generation));
+        });
+    }
+
+    private void FinishTrust(bool isDurable, long generation)
+    {
+        if (isDurable && _writer.TryTrust(generation))
+        {
+            Trust();
+        }
+
+        _trusting?.SetResult();
+        _trusting = null;
+    }
+
+    /// <summary>The proof of health first; then the flag goes from both slots.</summary>
+    private void Trust()
+    {
+        _trust.Restore();
+        if (TryOnDisk("a heartbeat", store =>
+        {
+            store.Heartbeat();
+            store.Heartbeat();
+        }))
+        {
+            Log.Trusted(_logger);
+        }
+    }
+}
