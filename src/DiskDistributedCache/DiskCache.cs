@@ -265,6 +265,12 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
     /// <summary>Returns what the cache does at present and what it has counted. Works after disposal too.</summary>
     public DiskCacheStatus GetStatus() => _tiers.GetStatus();
 
+    /// <summary>
+    /// Lists what did not verify and was dropped, in this run and in earlier ones: at most 1,024 pieces, the newest last. Empty until the
+    /// store is open. Does no I/O, and works after disposal too.
+    /// </summary>
+    public IReadOnlyList<QuarantinedRecord> GetQuarantine() => _tiers.GetQuarantine();
+
     /// <summary>Writes what is under way, closes the store and lets go of its directory. Further calls do nothing.</summary>
     public void Dispose()
     {

@@ -13,6 +13,8 @@ namespace DiskDistributedCache.Storage;
 internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string? witnessDirectory = null) : IDisposable
 {
     private const string SegmentExtension = ".seg";
+    private const string QuarantineExtension = ".bad";
+    private const int NumberDigits = 16;
     private const string WaiterPrefix = "waiter-";
     private const string LockExtension = ".lock";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
@@ -39,8 +41,10 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
 
     public string SpareOf(Guid storeId) => fileSystem.Path.Combine(StoreOf(storeId), "spare.new");
 
-    public string QuarantineFile(long segment, long ticks) =>
-        fileSystem.Path.Combine(Quarantine, string.Create(CultureInfo.InvariantCulture, $"{segment:x16}-{ticks:x16}.bad"));
+    public static string QuarantineName(long segment, long ticks) =>
+        string.Create(CultureInfo.InvariantCulture, $"{segment:x16}-{ticks:x16}{QuarantineExtension}");
+
+    public string QuarantineFile(string name) => fileSystem.Path.Combine(Quarantine, name);
 
     /// <summary>Where the witness of the store is kept; null where there is no place for it.</summary>
     public string? Witness => Elsewhere(".witness");
@@ -89,7 +93,14 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
         }
 
         fileSystem.Directory.CreateDirectory(Segments);
-        fileSystem.Directory.CreateDirectory(Quarantine);
+        try
+        {
+            fileSystem.Directory.CreateDirectory(Quarantine);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // The store does without a quarantine: what cannot be kept there is counted.
+        }
     }
 
     /// <summary>Takes the lock, which is held until it is let go.</summary>
@@ -208,6 +219,22 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     public IReadOnlyList<IFileInfo> FilesIn(string folder) =>
         fileSystem.Directory.Exists(folder) ? fileSystem.DirectoryInfo.New(folder).GetFiles() : [];
 
+    /// <summary>The files in quarantine, in no order, with what their names say. Others are passed over.</summary>
+    public IEnumerable<(IFileInfo File, long Segment, long Ticks)> QuarantineFiles()
+    {
+        foreach (var file in fileSystem.DirectoryInfo.New(Quarantine).EnumerateFiles("*" + QuarantineExtension))
+        {
+            string name = file.Name;
+            if (name.Length == NumberDigits + 1 + NumberDigits + QuarantineExtension.Length
+                && name[NumberDigits] == '-'
+                && TryParseNumber(name.AsSpan(0, NumberDigits), out long segment)
+                && TryParseNumber(name.AsSpan(NumberDigits + 1, NumberDigits), out long ticks))
+            {
+                yield return (file, segment, ticks);
+            }
+        }
+    }
+
     public void Rename(string from, string to) => fileSystem.File.Move(from, to, overwrite: true);
 
     public void Delete(string path) => fileSystem.File.Delete(path);
@@ -255,6 +282,9 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
 
     private string? Elsewhere(string ending) =>
         _witnessDirectory.Value is not { } folder ? null : fileSystem.Path.Combine(folder, WitnessNameOf(Path) + ending);
+
+    private static bool TryParseNumber(ReadOnlySpan<char> digits, out long number) =>
+        long.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number) && number >= 0;
 
     private string Join(string name) => fileSystem.Path.Combine(Path, name);
 }

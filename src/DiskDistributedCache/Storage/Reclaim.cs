@@ -20,6 +20,7 @@ internal sealed class Reclaim(
     EntryIndex index,
     TagBarriers barriers,
     SegmentWriter writer,
+    RecordReader reader,
     CacheClock clock,
     StoreListener listener)
 {
@@ -72,16 +73,19 @@ internal sealed class Reclaim(
 
     /// <summary>
     /// Appends again everything in a sealed segment that still matters: live values that verify, removals and evictions too, under
-    /// their old numbers. The file itself goes in its turn.
+    /// their old numbers. The file itself goes in its turn. Until then its own removals and evictions count as before; so where they
+    /// cannot be appended again, because the footer does not verify, nothing comes back.
+    ///
+    /// Faults: what was appended again is right wherever it stops, and the segment is retired when it meets its next corrupt record.
     /// </summary>
     public void Retire(SegmentFile segment, Action<long> begin)
     {
-        segment.IsRetired = true;
-        if (segment.ReadFooter() is not { } facts)
+        if (segments.At(segment.Slot) != segment)
         {
             return;
         }
 
+        var facts = FactsOf(segment);
         foreach (ref readonly Fact fact in facts.All)
         {
             if (segments.At(segment.Slot) != segment)
@@ -104,7 +108,7 @@ internal sealed class Reclaim(
                 writer.Add(mark);
             }
             else if (IsLive(fact, segment, out var where)
-                && RecordReader.ReadValue(segment, where) is { } entry
+                && reader.ReadValue(segment, where) is { } entry
                 && !barriers.Covers(entry.Tags, entry.Ticket))
             {
                 MakeRoomFor(where.Length, begin);
@@ -113,6 +117,24 @@ internal sealed class Reclaim(
         }
 
         writer.WriteRun();
+        segment.IsRetired = true;
+    }
+
+    /// <summary>The facts of a segment; where its footer does not verify, the values that the index has in it.</summary>
+    private SegmentFacts FactsOf(SegmentFile segment)
+    {
+        if (segment.ReadFooter() is { } facts)
+        {
+            return facts;
+        }
+
+        var live = new SegmentFacts();
+        foreach (var entry in index.Where(entry => entry.Slot == segment.Slot).OrderBy(entry => entry.Offset))
+        {
+            live.Add(Fact.Value(entry.KeyHash, entry.Sequence, entry.Deadline, entry.Offset, entry.Length));
+        }
+
+        return live;
     }
 
     private void MakeRoomFor(long recordBytes, Action<long> begin)
@@ -132,7 +154,7 @@ internal sealed class Reclaim(
 
     private void Reinsert(SegmentFile oldest, long reservedBytes)
     {
-        if (TryRead(oldest, static segment => segment.ReadFooter()) is not { } facts)
+        if (TryRead(oldest, FactsOf) is not { } facts)
         {
             return;
         }
@@ -146,7 +168,7 @@ internal sealed class Reclaim(
                 && (where.WasRead || isShort)
                 && where.Length <= left
                 && writer.HasRoom(where.Length + reservedBytes)
-                && TryRead(oldest, segment => RecordReader.ReadValue(segment, where)) is { } entry
+                && TryRead(oldest, segment => reader.ReadValue(segment, where)) is { } entry
                 && !barriers.Covers(entry.Tags, entry.Ticket))
             {
                 writer.AddAgain(entry, where);

@@ -89,6 +89,7 @@ internal sealed class SegmentStore : IDisposable
     {
         directory.Prepare();
         directory.Lock();
+        quarantine.Load();
         var superblock = SuperblockFile.Open(directory, trust, clock, previous: null);
         var store = new SegmentStore(directory, settings, clock, quarantine, trust, listener, superblock);
         try
@@ -131,7 +132,7 @@ internal sealed class SegmentStore : IDisposable
     public ReadOutcome Read(in CacheKey key, in IndexedEntry where, out CacheEntry? entry)
     {
         var outcome = _reader.Read(key, where, out entry);
-        if (outcome == ReadOutcome.Corrupt && _segments.At(where.Slot) is { CorruptCount: DamagedAtCount })
+        if (outcome == ReadOutcome.Corrupt && _segments.At(where.Slot) is { CorruptCount: >= DamagedAtCount, IsRetired: false })
         {
             Interlocked.Increment(ref _damagedCount);
         }
@@ -319,7 +320,7 @@ internal sealed class SegmentStore : IDisposable
         var storeId = superblock.Identity.StoreId;
         _superblock = superblock;
         _writer = new SegmentWriter(_directory, _settings, storeId, _segments, Index, Barriers, _clock);
-        _reclaim = new Reclaim(_directory, _settings, storeId, _segments, Index, Barriers, _writer, _clock, _listener);
+        _reclaim = new Reclaim(_directory, _settings, storeId, _segments, Index, Barriers, _writer, _reader, _clock, _listener);
     }
 
     private void Recover()
@@ -339,7 +340,7 @@ internal sealed class SegmentStore : IDisposable
         {
             _clock.AdvanceTo(found.ClockHighWater);
             _directory.Delete(_directory.SpareOf(found.StoreId));
-            var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers, _listener);
+            var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers, _quarantine, _listener);
             _writer.ContinueAfter(recovery.Run(found));
             _trust.Vouch(found.SessionId);
             _superblock.WriteBoth(StateAs(isClean: false));

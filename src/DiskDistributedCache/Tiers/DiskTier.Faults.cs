@@ -61,7 +61,6 @@ internal sealed partial class DiskTier
                 return new ReadResult(outcome, entry);
             }
 
-            Log.RecordCorrupt(_logger);
             operation.Corrupt(read.Where.Slot);
             if (store.HasDamagedSegment)
             {

@@ -72,7 +72,10 @@ internal sealed partial class DiskTier : IDisposable
         (_clock, _health, _metrics, _logger, _listener, _timeProvider) = (clock, health, metrics, logger, listener, timeProvider);
         _settings = StoreSettings.From(options);
         _directory = new CacheDirectory(fileSystem, options.Directory!, options.WitnessDirectory);
-        _quarantine = new Quarantine(_directory, clock, options.MaxQuarantineBytes);
+        _quarantine = new Quarantine(_directory, clock, options.MaxQuarantineBytes)
+        {
+            Met = record => Log.RecordCorrupt(_logger, record.Reason, record.Segment, record.Offset),
+        };
         _trust = new TrustMark(_directory, new Guid(RandomNumberGenerator.GetBytes(16)));
         _trust.Failed += exception => Log.WitnessFailed(_logger, exception);
         _trust.Withdrawn += () => Log.Suspect(_logger);
@@ -120,6 +123,10 @@ internal sealed partial class DiskTier : IDisposable
     public long QuarantinedCount => _quarantine.KeptCount;
 
     public BreakerState BreakerState => _breaker.State;
+
+    public long QuarantineErrors => _quarantine.FailedCount;
+
+    public IReadOnlyList<QuarantinedRecord> Quarantined => _quarantine.Records;
 
     /// <summary>The longest that draining and closing wait for a disk that does not answer.</summary>
     public TimeSpan CloseGrace { get; set; } = TimeSpan.FromSeconds(10);

@@ -190,10 +190,13 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             DiskErrors = _metrics.DiskErrors,
             CorruptionErrors = _disk.CorruptCount,
             QuarantinedRecords = _disk.QuarantinedCount,
+            QuarantineErrors = _disk.QuarantineErrors,
             OwedWrites = _disk.OwedCount,
             OversizedEntries = _metrics.OversizedEntries,
         };
     }
+
+    public IReadOnlyList<QuarantinedRecord> GetQuarantine() => _disk.Quarantined;
 
     /// <inheritdoc cref="DiskTier.HeartbeatOnceAsync"/>
     public Task HeartbeatOnceAsync() => _disk.HeartbeatOnceAsync();
