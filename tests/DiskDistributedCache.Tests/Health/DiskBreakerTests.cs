@@ -49,6 +49,7 @@ public sealed class DiskBreakerTests : IDisposable
         _time.Advance(s_break);
         var trial = Begin(breaker);
         Assert.Equal(BreakerState.HalfOpen, breaker.State);
+        Assert.Equal((BreakerState.HalfOpen, null), _changes.Last());
         return trial;
     }
 
@@ -166,6 +167,26 @@ public sealed class DiskBreakerTests : IDisposable
         AssertChanges(BreakerState.Open, BreakerState.HalfOpen, BreakerState.Closed);
     }
 
+    // Planted: the trial keeps the period that was read before Polly was asked, so that its outcome counts nowhere.
+    [Fact]
+    public void A_trial_counts_even_when_the_circuit_opened_while_it_was_begun()
+    {
+        var breaker = NewBreaker();
+        _log.AskedForLevel = () =>
+        {
+            // Polly asks before it looks at the circuit.
+            _log.AskedForLevel = null;
+            Opened(breaker);
+            _time.Advance(s_break);
+        };
+
+        var trial = Begin(breaker);
+        Assert.Equal(BreakerState.HalfOpen, breaker.State);
+        trial.Succeed();
+
+        Assert.Equal(BreakerState.Closed, breaker.State);
+    }
+
     // Planted: the break of Polly's generator is a second shorter at the second time.
     [Fact]
     public void A_trial_that_fails_opens_for_another_full_break()
@@ -280,7 +301,7 @@ public sealed class DiskBreakerTests : IDisposable
         Assert.Equal(BreakerState.HalfOpen, breaker.State);
     }
 
-    // Planted: Close leaves the run as it is; Close resets it after closing, by way of a change only.
+    // Planted: Close leaves the run to the change of state, which a closed circuit does not have.
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -294,6 +315,22 @@ public sealed class DiskBreakerTests : IDisposable
         Assert.Equal(BreakerState.Closed, breaker.State);
 
         Fail(breaker);
+        Assert.Equal(BreakerState.Open, breaker.State);
+    }
+
+    // Planted: Close leaves the segments as they are.
+    [Fact]
+    public void Closing_by_hand_forgets_the_bad_segments()
+    {
+        var breaker = NewBreaker();
+        Begin(breaker).Corrupt(1);
+        Begin(breaker).Corrupt(2);
+
+        breaker.Close();
+        Begin(breaker).Corrupt(3);
+        Begin(breaker).Corrupt(4);
+        Assert.Equal(BreakerState.Closed, breaker.State);
+        Begin(breaker).Corrupt(1);
         Assert.Equal(BreakerState.Open, breaker.State);
     }
 
@@ -351,8 +388,10 @@ public sealed class DiskBreakerTests : IDisposable
     public void A_bad_record_neither_ends_nor_prolongs_the_failures_in_a_row()
     {
         var breaker = NewBreaker();
-        FailOften(breaker, 2);
+        Fail(breaker);
         Begin(breaker).Corrupt(1);
+        Begin(breaker).Corrupt(1);
+        Fail(breaker);
         Begin(breaker).Corrupt(1);
         Assert.Equal(BreakerState.Closed, breaker.State);
 
@@ -605,6 +644,8 @@ public sealed class DiskBreakerTests : IDisposable
 
         public Action? Logged { get; set; }
 
+        public Action? AskedForLevel { get; set; }
+
         public void Log<TState>(
             LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
@@ -622,7 +663,11 @@ public sealed class DiskBreakerTests : IDisposable
 
         public ILogger CreateLogger(string categoryName) => this;
 
-        public bool IsEnabled(LogLevel logLevel) => true;
+        public bool IsEnabled(LogLevel logLevel)
+        {
+            AskedForLevel?.Invoke();
+            return true;
+        }
 
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
