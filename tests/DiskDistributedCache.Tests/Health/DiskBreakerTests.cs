@@ -49,6 +49,7 @@ public sealed class DiskBreakerTests : IDisposable
         _time.Advance(s_break);
         var trial = Begin(breaker);
         Assert.Equal(BreakerState.HalfOpen, breaker.State);
+        Assert.Equal((BreakerState.HalfOpen, null), _changes.Last());
         return trial;
     }
 
@@ -103,16 +104,26 @@ public sealed class DiskBreakerTests : IDisposable
         Assert.Equal(BreakerState.Open, breaker.State);
     }
 
-    // Planted: outcomes are not counted under the lock and no empty execution is fed.
+    // Planted: outcomes are not counted under the lock: failures are lost.
     [Fact]
     public void Failures_at_the_same_moment_are_failures_in_a_row()
     {
-        for (int round = 0; round < 200; round++)
+        const int Threads = 4;
+        const int Failures = 250;
+        for (int round = 0; round < 20; round++)
         {
-            var breaker = NewBreaker();
-            var operations = Enumerable.Range(0, 3).Select(_ => Begin(breaker)).ToArray();
-            OnThreads(3, thread => operations[thread].Fail(new IOException("no disk")));
+            var breaker = NewBreaker(Threads * Failures);
+            var operations = Enumerable.Range(0, Threads * Failures).Select(_ => Begin(breaker)).ToArray();
+            OnThreads(Threads, thread =>
+            {
+                for (int i = thread == 0 ? 1 : 0; i < Failures; i++)
+                {
+                    operations[(thread * Failures) + i].Fail(new IOException("no disk"));
+                }
+            });
 
+            Assert.Equal(BreakerState.Closed, breaker.State);
+            operations[0].Fail(new IOException("no disk"));
             Assert.Equal(BreakerState.Open, breaker.State);
         }
     }
@@ -154,6 +165,26 @@ public sealed class DiskBreakerTests : IDisposable
         Assert.Equal(BreakerState.Closed, breaker.State);
         Assert.NotNull(breaker.TryBegin());
         AssertChanges(BreakerState.Open, BreakerState.HalfOpen, BreakerState.Closed);
+    }
+
+    // Planted: the trial keeps the period that was read before Polly was asked, so that its outcome counts nowhere.
+    [Fact]
+    public void A_trial_counts_even_when_the_circuit_opened_while_it_was_begun()
+    {
+        var breaker = NewBreaker();
+        _log.AskedForLevel = () =>
+        {
+            // Polly asks before it looks at the circuit.
+            _log.AskedForLevel = null;
+            Opened(breaker);
+            _time.Advance(s_break);
+        };
+
+        var trial = Begin(breaker);
+        Assert.Equal(BreakerState.HalfOpen, breaker.State);
+        trial.Succeed();
+
+        Assert.Equal(BreakerState.Closed, breaker.State);
     }
 
     // Planted: the break of Polly's generator is a second shorter at the second time.
@@ -270,7 +301,7 @@ public sealed class DiskBreakerTests : IDisposable
         Assert.Equal(BreakerState.HalfOpen, breaker.State);
     }
 
-    // Planted: Close leaves the run as it is; Close resets it after closing, by way of a change only.
+    // Planted: Close leaves the run to the change of state, which a closed circuit does not have.
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -284,6 +315,22 @@ public sealed class DiskBreakerTests : IDisposable
         Assert.Equal(BreakerState.Closed, breaker.State);
 
         Fail(breaker);
+        Assert.Equal(BreakerState.Open, breaker.State);
+    }
+
+    // Planted: Close leaves the segments as they are.
+    [Fact]
+    public void Closing_by_hand_forgets_the_bad_segments()
+    {
+        var breaker = NewBreaker();
+        Begin(breaker).Corrupt(1);
+        Begin(breaker).Corrupt(2);
+
+        breaker.Close();
+        Begin(breaker).Corrupt(3);
+        Begin(breaker).Corrupt(4);
+        Assert.Equal(BreakerState.Closed, breaker.State);
+        Begin(breaker).Corrupt(1);
         Assert.Equal(BreakerState.Open, breaker.State);
     }
 
@@ -341,8 +388,10 @@ public sealed class DiskBreakerTests : IDisposable
     public void A_bad_record_neither_ends_nor_prolongs_the_failures_in_a_row()
     {
         var breaker = NewBreaker();
-        FailOften(breaker, 2);
+        Fail(breaker);
         Begin(breaker).Corrupt(1);
+        Begin(breaker).Corrupt(1);
+        Fail(breaker);
         Begin(breaker).Corrupt(1);
         Assert.Equal(BreakerState.Closed, breaker.State);
 
@@ -595,6 +644,8 @@ public sealed class DiskBreakerTests : IDisposable
 
         public Action? Logged { get; set; }
 
+        public Action? AskedForLevel { get; set; }
+
         public void Log<TState>(
             LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
@@ -612,7 +663,11 @@ public sealed class DiskBreakerTests : IDisposable
 
         public ILogger CreateLogger(string categoryName) => this;
 
-        public bool IsEnabled(LogLevel logLevel) => true;
+        public bool IsEnabled(LogLevel logLevel)
+        {
+            AskedForLevel?.Invoke();
+            return true;
+        }
 
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
