@@ -19,7 +19,9 @@ internal enum FaultKind
 /// </summary>
 internal static class Faults
 {
-    private const int NoSpace = 28; // ENOSPC
+    /// <summary>ENOSPC.</summary>
+    public const int NoSpace = 28;
+
     private const int ReadOnly = 30; // EROFS
     private const int Stale = 116; // ESTALE
     private const int QuotaExceeded = 122; // EDQUOT
@@ -35,3 +37,9 @@ internal static class Faults
         _ => FaultKind.Error,
     };
 }
+
+/// <summary>
+/// The store itself says that there is no room: what it would have to add would not leave free what has to stay free, and nothing of
+/// its own is left that could go instead. <see cref="FaultKind.Full"/>, and not worth another try at once.
+/// </summary>
+internal sealed class NoRoomException() : IOException("The disk has no room for another segment of the cache.", Faults.NoSpace);

@@ -15,7 +15,7 @@ internal enum FileOperation
     List,
 }
 
-/// <summary>One call. The path of a move is the new one.</summary>
+/// <summary>One call. The path of a move is the new one; the bytes of an open are those that are preallocated.</summary>
 internal sealed record FileCall(FileOperation Operation, string Path, int Bytes)
 {
     public bool IsA(FileOperation operation, string pathPart) =>

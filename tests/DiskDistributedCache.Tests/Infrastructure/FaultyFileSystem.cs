@@ -27,7 +27,11 @@ internal sealed class FaultyFileSystem : FileSystemBase
         File = new FaultyFile(this);
         Directory = new FaultyDirectory(this);
         RandomAccess = new FaultyRandomAccess(this, _real.RandomAccess);
+        DriveInfo = new FaultyDriveInfos(this);
     }
+
+    /// <summary>What the drive says is free; null for the true number.</summary>
+    public Func<long>? FreeBytes { get; set; }
 
     /// <summary>The run of the operating system, as the system itself says it; null for the true one.</summary>
     public Guid? BootId { get; set; }
@@ -50,7 +54,7 @@ internal sealed class FaultyFileSystem : FileSystemBase
 
     public override IDirectoryInfoFactory DirectoryInfo => _real.DirectoryInfo;
 
-    public override IDriveInfoFactory DriveInfo => _real.DriveInfo;
+    public override IDriveInfoFactory DriveInfo { get; }
 
     public override IFileSystemWatcherFactory FileSystemWatcher => _real.FileSystemWatcher;
 
@@ -105,6 +109,14 @@ internal sealed class FaultyFileSystem : FileSystemBase
         }
     }
 
+    /// <summary>What a write or a creation meets on a full disk (ENOSPC).</summary>
+    public static IOException NoSpace() => new("No space left on device", 28);
+
+    /// <summary>What a preallocation meets there: the runtime drops the number.</summary>
+    public static IOException NoSpaceToPreallocate() => new("The disk is full.", unchecked((int)0x80131620));
+
+    public static IOException QuotaExceeded() => new("Disk quota exceeded", 122);
+
     private static IOException InputOutputError() => new("Input/output error", 5);
 
     private Fault Plan(Fault fault)
@@ -131,7 +143,7 @@ internal sealed class FaultyFileSystem : FileSystemBase
         public override SafeFileHandle OpenHandle(
             string path, FileMode mode, FileAccess access, FileShare share, FileOptions options, long preallocationSize)
         {
-            files.Begin(FileOperation.Open, path);
+            files.Begin(FileOperation.Open, path, (int)preallocationSize);
             var handle = base.OpenHandle(path, mode, access, share, options, preallocationSize);
             files._handles[handle] = path;
             return handle;
@@ -178,6 +190,22 @@ internal sealed class FaultyFileSystem : FileSystemBase
             files.Begin(FileOperation.List, path);
             return base.EnumerateDirectories(path);
         }
+    }
+
+    private sealed class FaultyDriveInfos(FaultyFileSystem files) : IDriveInfoFactory
+    {
+        public IFileSystem FileSystem => files;
+
+        public IDriveInfo[] GetDrives() => files._real.DriveInfo.GetDrives();
+
+        public IDriveInfo New(string driveName) => new FaultyDrive(files, new DriveInfo(driveName));
+
+        public IDriveInfo? Wrap(DriveInfo? driveInfo) => files._real.DriveInfo.Wrap(driveInfo);
+    }
+
+    private sealed class FaultyDrive(FaultyFileSystem files, DriveInfo real) : DriveInfoWrapper(files._real, real)
+    {
+        public override long AvailableFreeSpace => files.FreeBytes?.Invoke() ?? base.AvailableFreeSpace;
     }
 
     private sealed class FaultyRandomAccess(FaultyFileSystem files, IRandomAccess real) : IRandomAccess
