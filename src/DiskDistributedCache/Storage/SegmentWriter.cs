@@ -171,15 +171,7 @@ internal sealed class SegmentWriter(
         long capacity = CapacityFor(recordBytes, carried.Length);
         byte[] header = SegmentFormat.WriteHeader(storeId, number, capacity, Mark, carried, seed);
 
-        string path = directory.SegmentOf(storeId, number);
-        using (var file = _spare.Take(capacity))
-        {
-            file.Length = capacity;
-            file.Write(header, 0);
-        }
-
-        directory.Rename(directory.SpareOf(storeId), path);
-        var segment = new SegmentFile(number, segments.FreeSlot(), seed, directory.Open(path, FileMode.Open), capacity);
+        var segment = new SegmentFile(number, segments.FreeSlot(), seed, CreateFile(number, capacity, header), capacity);
         segments.Add(segment);
         if (_abandoned is not null)
         {
@@ -191,6 +183,27 @@ internal sealed class SegmentWriter(
         _capacity = capacity;
         _facts = new SegmentFacts { EndOffset = header.Length, HighestSequence = Mark.HighestSequence };
         Mark = new LogMark(number, header.Length, Mark.HighestSequence);
+    }
+
+    private StoreFile CreateFile(long number, long capacity, byte[] header)
+    {
+        try
+        {
+            using (var file = _spare.Take(capacity))
+            {
+                file.Length = capacity;
+                file.Write(header, 0);
+            }
+
+            string path = directory.SegmentOf(storeId, number);
+            directory.Rename(directory.SpareOf(storeId), path);
+            return directory.Open(path, FileMode.Open);
+        }
+        catch
+        {
+            _spare.Discard();
+            throw;
+        }
     }
 
     /// <summary>A segment has been erased: where it was abandoned, nothing has to carry its footer any more.</summary>

@@ -31,7 +31,7 @@ internal sealed class SpareSegment(CacheDirectory directory, StoreSettings setti
         }
         catch
         {
-            TryDelete();
+            Discard();
             throw;
         }
     }
@@ -58,7 +58,7 @@ internal sealed class SpareSegment(CacheDirectory directory, StoreSettings setti
         }
         catch
         {
-            TryDelete();
+            Discard();
             throw;
         }
     }
@@ -79,6 +79,20 @@ internal sealed class SpareSegment(CacheDirectory directory, StoreSettings setti
     {
         directory.Delete(_path);
         Bytes = 0;
+    }
+
+    /// <summary>Takes away what a failure has left.</summary>
+    public void Discard()
+    {
+        Bytes = 0;
+        try
+        {
+            directory.Delete(_path);
+        }
+        catch (Exception)
+        {
+            // What is left is overwritten by the next spare, or deleted at the next open.
+        }
     }
 
     /// <summary>Returns the new length: the old one where the disk has no more.</summary>
@@ -103,18 +117,6 @@ internal sealed class SpareSegment(CacheDirectory directory, StoreSettings setti
         for (long at = from; at < to; at += s_zeros.Length)
         {
             file.Write(s_zeros.AsSpan(0, (int)Math.Min(s_zeros.Length, to - at)), at);
-        }
-    }
-
-    private void TryDelete()
-    {
-        try
-        {
-            directory.Delete(_path);
-        }
-        catch (Exception)
-        {
-            // What is left is overwritten by the next spare, or deleted at the next open.
         }
     }
 }

@@ -16,7 +16,7 @@ internal enum FileOperation
 }
 
 /// <summary>One call. The path of a move is the new one; the bytes of an open are those that are preallocated.</summary>
-internal sealed record FileCall(FileOperation Operation, string Path, int Bytes)
+internal sealed record FileCall(FileOperation Operation, string Path, int Bytes, long Offset = 0)
 {
     public bool IsA(FileOperation operation, string pathPart) =>
         Operation == operation && Path.Contains(pathPart, StringComparison.Ordinal);

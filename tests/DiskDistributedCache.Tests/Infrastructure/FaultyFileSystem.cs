@@ -126,17 +126,17 @@ internal sealed class FaultyFileSystem : FileSystemBase
     }
 
     /// <summary>Notes a call, does to it what comes before it is done, and returns the faults that strike it.</summary>
-    private List<Fault> Begin(FileOperation operation, string path, int bytes = 0)
+    private List<Fault> Begin(FileOperation operation, string path, int bytes = 0, long offset = 0)
     {
-        var call = new FileCall(operation, path, bytes);
+        var call = new FileCall(operation, path, bytes, offset);
         _calls.Enqueue(call);
         var striking = _faults.Where(fault => fault.Strikes(call)).ToList();
         striking.ForEach(fault => fault.Before?.Invoke(call));
         return striking;
     }
 
-    private List<Fault> Begin(FileOperation operation, SafeFileHandle handle, int bytes = 0) =>
-        Begin(operation, _handles.GetValueOrDefault(handle, ""), bytes);
+    private List<Fault> Begin(FileOperation operation, SafeFileHandle handle, int bytes = 0, long offset = 0) =>
+        Begin(operation, _handles.GetValueOrDefault(handle, ""), bytes, offset);
 
     private sealed class FaultyFile(FaultyFileSystem files) : FileWrapper(files._real)
     {
@@ -236,7 +236,7 @@ internal sealed class FaultyFileSystem : FileSystemBase
 
         public void Write(SafeFileHandle handle, ReadOnlySpan<byte> buffer, long fileOffset)
         {
-            var striking = files.Begin(FileOperation.Write, handle, buffer.Length);
+            var striking = files.Begin(FileOperation.Write, handle, buffer.Length, fileOffset);
             if (striking.Count == 0)
             {
                 real.Write(handle, buffer, fileOffset);
