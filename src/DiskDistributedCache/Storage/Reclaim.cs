@@ -63,22 +63,8 @@ internal sealed class Reclaim(
     /// Whether a segment for a record of this length could be begun if everything else went. What is in vain should not cost what is
     /// there.
     /// </summary>
-    public bool CanMakeRoomFor(long recordBytes)
-    {
-        long needed = writer.BytesToBegin(recordBytes);
-        long headroom = _space.HeadroomBytes;
-        foreach (var segment in segments.Ordered)
-        {
-            if (needed <= Math.Max(0, headroom) || (CanBecomeSpare(segment) && segment.LengthBytes >= writer.LeastCapacity(recordBytes)))
-            {
-                return true;
-            }
-
-            headroom += segment.LengthBytes;
-        }
-
-        return needed <= Math.Max(0, headroom);
-    }
+    public bool CanMakeRoomFor(long recordBytes) =>
+        CanGain(writer.BytesToBegin(recordBytes), writer.LeastCapacity(recordBytes), segments.Ordered.Count);
 
     /// <summary>
     /// Erases oldest segments until this many bytes can be added, or only the active segment is left. What is appended again leaves
@@ -98,6 +84,11 @@ internal sealed class Reclaim(
     /// </summary>
     public void EnsureSpare(long reservedBytes)
     {
+        if (!CanGain(BytesToSpare(), writer.LeastCapacity(0), segments.Ordered.Count - 1))
+        {
+            return;
+        }
+
         MakeRoom(BytesToSpare, reservedBytes);
         if (!TryMakeSpare())
         {
@@ -118,6 +109,30 @@ internal sealed class Reclaim(
         {
             writer.Spare.Drop();
         }
+    }
+
+    /// <summary>Whether erasing or recycling this many of the oldest segments would give what is needed.</summary>
+    private bool CanGain(long neededBytes, long leastCapacity, int segmentCount)
+    {
+        long headroom = Math.Max(0, _space.HeadroomBytes);
+        if (neededBytes <= headroom)
+        {
+            return true;
+        }
+
+        headroom = _space.HeadroomBytes;
+        for (int i = 0; i < segmentCount; i++)
+        {
+            var segment = segments.Ordered[i];
+            bool canBecomeSpare = CanBecomeSpare(segment, isLast: i == segments.Ordered.Count - 1);
+            headroom += segment.LengthBytes;
+            if (neededBytes <= headroom || (canBecomeSpare && segment.LengthBytes >= leastCapacity))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>False when the disk is full, although it had seemed to have room.</summary>
@@ -272,7 +287,7 @@ internal sealed class Reclaim(
             listener.SweepMemory();
         }
 
-        bool isRenamed = mayRecycle && _space.IsTight && CanBecomeSpare(oldest) && TryRename(oldest);
+        bool isRenamed = mayRecycle && _space.IsTight && CanBecomeSpare(oldest, isLast: segments.Ordered.Count == 1) && TryRename(oldest);
         if (!isRenamed)
         {
             directory.Delete(directory.SegmentOf(storeId, oldest.Number));
@@ -288,8 +303,11 @@ internal sealed class Reclaim(
         }
     }
 
-    private bool CanBecomeSpare(SegmentFile segment) =>
-        writer.Spare.Bytes == 0 && segment.CanBeRecycled && segment.LengthBytes >= settings.SegmentBytes / LeastSparePart;
+    /// <summary>A short one is worth it only when nothing else is left to write to.</summary>
+    private bool CanBecomeSpare(SegmentFile segment, bool isLast) =>
+        writer.Spare.Bytes == 0
+        && segment.CanBeRecycled
+        && (isLast || segment.LengthBytes >= settings.SegmentBytes / LeastSparePart);
 
     private bool TryRename(SegmentFile oldest)
     {
@@ -312,7 +330,7 @@ internal sealed class Reclaim(
         {
             // What the segment had is not counted at this moment, and not free either.
             long limit = Math.Min(settings.MaxDiskBytes - OwnBytes - lengthBytes, _space.HeadroomBytes - lengthBytes);
-            writer.Spare.Zero(lengthBytes, Math.Max(0, limit));
+            writer.Spare.Zero(lengthBytes, RecordFormat.Align(Math.Max(0, limit - RecordFormat.Alignment + 1)));
             Interlocked.Increment(ref _recycledCount);
         }
         catch (IOException exception) when (Faults.KindOf(exception) == FaultKind.Full)

@@ -393,8 +393,9 @@ public sealed class DiskFullTests : IDisposable
         Strike("zero", FileOperation.Write);
         void Strike(string name, FileOperation operation, bool isFirst = false) => _scene.Files.Watch(operation, _ =>
         {
-            bool strikes = step == name && (isFirst || isRecycling);
-            isRecycling = isFirst;
+            isRecycling |= isFirst;
+            bool strikes = step == name && isRecycling;
+            isRecycling &= !strikes && operation != FileOperation.Write;
             if (strikes)
             {
                 throw new IOException("Input/output error", 5);
@@ -451,6 +452,8 @@ public sealed class DiskFullTests : IDisposable
         Assert.InRange(_scene.SegmentFiles.Count, 8, 11);
     }
 
+    // Seen to fail when a recycled file kept its name until it was zeroed, and when it was erased before what was read in it had been
+    // appended again.
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -465,7 +468,7 @@ public sealed class DiskFullTests : IDisposable
         var random = new Random(seed);
         for (int cycle = 0; cycle < 100; cycle++)
         {
-            disk.LetOthersHave((cycle % 2 == 0 ? random.Next(100, 140) : random.Next(60)) << 10);
+            disk.LetOthersHave((cycle % 2 == 0 ? random.Next(100, 118) : random.Next(60)) << 10);
             session.Store.ShrinkToFit();
             for (int i = 0; i < 40; i++)
             {
