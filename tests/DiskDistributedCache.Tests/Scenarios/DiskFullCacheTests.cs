@@ -41,7 +41,7 @@ public sealed class DiskFullCacheTests : IAsyncDisposable
         await _scene.OpenAsync();
         for (int cycle = 0; cycle < 10; cycle++)
         {
-            _disk.LetOthersHave(cycle % 2 == 0 ? long.MaxValue : 0);
+            _disk.LetOthersHave(cycle % 2 == 0 ? 0 : long.MaxValue);
             await WorkAsync(200);
         }
 
