@@ -21,7 +21,7 @@ public sealed class DiskFullCacheTests : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _scene.DisposeAsync();
 
-    // Seen to fail when a full disk was an error like any other.
+    // Seen to fail when the free bytes were not asked for.
     [Fact]
     public async Task Values_go_on_being_stored_removed_and_served_on_a_full_disk_and_no_error_is_counted()
     {
@@ -34,7 +34,6 @@ public sealed class DiskFullCacheTests : IAsyncDisposable
         AssertUntroubled();
     }
 
-    // Seen to fail when it was tried only once.
     [Fact]
     public async Task A_disk_that_others_fill_to_the_last_byte_again_and_again_costs_entries_only()
     {
@@ -52,7 +51,6 @@ public sealed class DiskFullCacheTests : IAsyncDisposable
         AssertUntroubled();
     }
 
-    // Seen to fail when a recycled segment's removals went before what they removed.
     [Fact]
     public async Task What_was_removed_on_a_full_disk_stays_gone_after_a_kill()
     {
