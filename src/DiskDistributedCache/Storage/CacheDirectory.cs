@@ -241,6 +241,24 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
 
     public void DeleteFolder(string path) => fileSystem.Directory.Delete(path, recursive: true);
 
+    /// <summary>
+    /// Bytes that are free for this process on the file system of the cache folder; null where it does not say. Never throws.
+    /// </summary>
+    public long? FreeBytes()
+    {
+        try
+        {
+            // Without a size it is a mock that nobody has told how large it is.
+            var drive = fileSystem.DriveInfo.New(Path);
+            return drive.TotalSize > 0 ? drive.AvailableFreeSpace : null;
+        }
+        catch (Exception)
+        {
+            // Network shares, mocks and folders that have gone do not say. Then only a disk that is full limits the store.
+            return null;
+        }
+    }
+
     /// <summary>Makes the names in a folder durable, where the file system is a real one.</summary>
     public void SyncFolder(string path)
     {
