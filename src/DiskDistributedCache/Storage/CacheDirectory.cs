@@ -112,6 +112,27 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
         _lockIdentity = NativeIo.IdentityOf(path) is { } named && named == _lock.Identity ? named : null;
     }
 
+    /// <summary>Holds the lock again where it was lost. False when another process has it.</summary>
+    public bool TryHoldLock()
+    {
+        if (HoldsLock())
+        {
+            return true;
+        }
+
+        Unlock();
+        try
+        {
+            Prepare();
+            Lock();
+            return true;
+        }
+        catch (StoreInUseException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Lets the lock go.</summary>
     public void Unlock()
     {
@@ -156,7 +177,7 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
                     dead.Add(path);
                 }
             }
-            catch (FileNotFoundException)
+            catch (FileNotFoundException) when (!fileSystem.Directory.EnumerateFiles(Path, fileSystem.Path.GetFileName(path)).Any())
             {
                 // Its process has just taken it back.
             }
@@ -173,12 +194,20 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     {
         fileSystem.File.Delete(path);
         var file = new StoreFile(fileSystem, path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        if (!OperatingSystem.IsWindows())
+        try
         {
-            fileSystem.File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        }
+            if (!OperatingSystem.IsWindows())
+            {
+                fileSystem.File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            }
 
-        return file;
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
     }
 
     public StoreFile OpenToRead(string path) =>

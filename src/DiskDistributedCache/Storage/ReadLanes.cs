@@ -206,7 +206,7 @@ internal sealed class ReadLanes
     {
         while (Next(lane) is { } read)
         {
-            var result = _read(read);
+            var result = TryRead(read);
             _underWay.TryRemove(new KeyValuePair<(ulong, long), PendingRead>((read.Where.KeyHash, read.Where.Sequence), read));
             if (!read.TrySetResult(result) && result is { Entry: { } entry })
             {
@@ -215,6 +215,19 @@ internal sealed class ReadLanes
         }
 
         _ended();
+    }
+
+    private ReadResult? TryRead(PendingRead read)
+    {
+        try
+        {
+            return _read(read);
+        }
+        catch (Exception)
+        {
+            // Whoever reads handles its own trouble. What still gets here must not end the process.
+            return null;
+        }
     }
 
     private PendingRead? Next(int lane)

@@ -117,6 +117,7 @@ internal sealed class SegmentStore : IDisposable
     public void StartOver()
     {
         _trust.Disown();
+        var highest = new LogMark(0, 0, _writer.Mark.HighestSequence);
         Index.Clear(long.MaxValue);
         _segments.Clear();
         _superblock.Dispose();
@@ -129,7 +130,21 @@ internal sealed class SegmentStore : IDisposable
         }
 
         Use(SuperblockFile.Open(_directory, _trust, _clock, _superblock.Identity));
+
+        // The barriers that are known have the numbers of before; what is written from here on has to be above them.
+        _writer.ContinueAfter(highest);
         Recover();
+    }
+
+    /// <summary>Makes sure that the store is still this process's, and where others would find it.</summary>
+    /// <exception cref="StoreGoneException">It is not.</exception>
+    public void CheckIdentity()
+    {
+        _superblock.CheckIdentity();
+        if (_writer.HasActive)
+        {
+            CheckActive();
+        }
     }
 
     public ulong HashOf(in CacheKey key) => KeyHash.Of(key, _superblock.Identity.HashSeed);
@@ -211,7 +226,7 @@ internal sealed class SegmentStore : IDisposable
     /// <exception cref="StoreGoneException">It is not.</exception>
     public void Heartbeat()
     {
-        _superblock.CheckIdentity();
+        CheckIdentity();
         _superblock.WriteNext(StateAs(isClean: false));
         _markedSegment = _writer.Mark.Segment;
     }
@@ -279,6 +294,7 @@ internal sealed class SegmentStore : IDisposable
     /// <summary>Seals, syncs and marks the store as clean. Without this, or when it throws, the store is one of a killed process.</summary>
     public void Close()
     {
+        CheckIdentity();
         if (_writer.HasAbandoned)
         {
             Roll(0);
@@ -439,6 +455,18 @@ internal sealed class SegmentStore : IDisposable
         return _reclaim.CanMakeRoomFor(recordBytes);
     }
 
+    private void CheckActive()
+    {
+        try
+        {
+            _directory.OpenToRead(_directory.SegmentOf(_superblock.Identity.StoreId, _writer.Mark.Segment)).Dispose();
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new StoreGoneException("A segment was removed.");
+        }
+    }
+
     private StoreState StateAs(bool isClean) => new(_writer.Mark, IsMarkFinal: !_writer.HasActive, isClean, _trust.IsSuspect && !isClean);
 
     /// <summary>
@@ -447,6 +475,8 @@ internal sealed class SegmentStore : IDisposable
     /// </summary>
     private void Roll(long recordBytes)
     {
+        // Files are renamed and erased from here on: not in a store that another process has taken over.
+        _superblock.CheckIdentity();
         if (!CanRoll(recordBytes))
         {
             throw new NoRoomException();

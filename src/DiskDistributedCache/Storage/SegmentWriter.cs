@@ -293,6 +293,9 @@ internal sealed class SegmentWriter(
                 break;
             case RecordKind.Removal:
                 _facts.Add(Fact.Removal(placed.KeyHash, placed.Sequence));
+
+                // As a rule the index knew before. Not what the removal stands for when its value was given up, or the store begun anew.
+                index.Remove(placed.KeyHash, placed.Sequence);
                 break;
             case RecordKind.TagEviction:
                 _facts.AddTagEviction(placed.Sequence, placed.Tag!);

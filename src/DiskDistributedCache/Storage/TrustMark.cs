@@ -76,10 +76,10 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
         {
             new Thread(DoWithdraw) { IsBackground = true, Name = "DiskDistributedCache trust" }.Start();
         }
-        catch (Exception exception)
+        catch (Exception)
         {
-            // No thread to be had: the callers are let go when they have waited for long enough.
-            Failed?.Invoke(exception);
+            // No thread of its own is to be had.
+            ThreadPool.UnsafeQueueUserWorkItem(static mark => mark.DoWithdraw(), this, preferLocal: false);
         }
     }
 
@@ -203,27 +203,41 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     {
         lock (_ioLock)
         {
+            if (!IsSuspect)
+            {
+                // Everything was written meanwhile.
+                return;
+            }
+
             if (_isOwner && Try(_witness.Withdraw))
             {
                 Land();
                 return;
             }
 
-            // The revocation first, because it is quick and no disk can hang it. The mark is better: it outlives the operating system.
-            bool isRevoked = directory.Revocation is not null && Try(() => _witness.Revoke(session));
-            if (isRevoked)
-            {
-                Land();
-            }
+            Revoke();
+            Land();
+        }
+    }
 
-            bool isMarked = Try(() => _waiterMark ??= directory.LeaveWaiterMark(session));
-            if (isRevoked && isMarked)
-            {
-                Try(_witness.Forgive);
-            }
+    /// <summary>
+    /// The revocation first, because it is quick and no disk can hang it. The mark is better: it outlives the operating system. A
+    /// revocation by another process serves as well, and stays.
+    /// </summary>
+    private void Revoke()
+    {
+        bool isRevokedByOther = _witness.IsRevokedByOther(session);
+        bool isRevoked = isRevokedByOther || (directory.Revocation is not null && Try(() => _witness.Revoke(session)));
+        if (isRevoked)
+        {
+            Land();
         }
 
-        Land();
+        bool isMarked = Try(() => _waiterMark ??= directory.LeaveWaiterMark(session));
+        if (isMarked && isRevoked && !isRevokedByOther)
+        {
+            Try(_witness.Forgive);
+        }
     }
 
     /// <summary>What is owed may be acknowledged. Does nothing where trust was reset meanwhile: then nothing is owed.</summary>

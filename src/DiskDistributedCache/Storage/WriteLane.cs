@@ -42,6 +42,7 @@ internal sealed class WriteLane
     private TimeSpan _busyLimit;
     private bool _isStallReported;
     private long _owedGeneration;
+    private bool _wasJob;
     private bool _isPaused = true;
     private bool _hasFailed;
     private bool _isStopping;
@@ -91,6 +92,9 @@ internal sealed class WriteLane
 
     /// <summary>Everything that waits, owed or not.</summary>
     public int QueuedCount => _queue.Count;
+
+    /// <summary>What waits and is owed, without a lock.</summary>
+    public int OwedQueuedCount => _queue.OwedCount;
 
     /// <summary>Whether somebody, or something, has to be looked after.</summary>
     public bool NeedsWatching
@@ -163,14 +167,12 @@ internal sealed class WriteLane
         Report(dropped);
     }
 
-    /// <summary>Runs a job on the lane.</summary>
-    /// <param name="job">The job.</param>
-    /// <param name="isLong">Whether it may take long without being stalled.</param>
-    public void Post(Action job, bool isLong = false)
+    /// <summary>Runs a job on the lane, before the next batch; but after a job a batch comes first.</summary>
+    public void Post(Action job, JobTime time = JobTime.Short)
     {
         lock (_lock)
         {
-            _jobs.Enqueue(new Job(job, isLong));
+            _jobs.Enqueue(new Job(job, time));
             Wake();
         }
     }
@@ -220,6 +222,9 @@ internal sealed class WriteLane
                 _trust.GiveUpWaiting();
                 LetDueGo();
             }
+
+            // Whoever made something due may not have come to say so yet.
+            isDue |= _due.Count > 0;
 
             if (_busySince != 0 && !_isStallReported && LaneTimes.IsOver(_busySince, _busyLimit))
             {
@@ -463,13 +468,14 @@ internal sealed class WriteLane
                 _isSleeping = false;
             }
 
-            if (_jobs.TryDequeue(out var next))
-            {
-                Begin(next.IsLong ? Timeout.InfiniteTimeSpan : _times.LimitFor(0));
-            }
-            else if (CanWrite)
+            Job next = default;
+            if ((_wasJob || _jobs.Count == 0) && CanWrite)
             {
                 Begin(_times.LimitFor(_queue.Take(_batch, BatchBytes)));
+            }
+            else if (_jobs.TryDequeue(out next))
+            {
+                Begin(LimitOf(next.Time));
             }
             else
             {
@@ -477,10 +483,18 @@ internal sealed class WriteLane
             }
 
             job = next.Run;
+            _wasJob = job is not null;
             _hasWork = _jobs.Count > 0 || CanWrite || _isStopping;
             return !_hasEnded;
         }
     }
+
+    private TimeSpan LimitOf(JobTime time) => time switch
+    {
+        JobTime.Short => _times.LimitFor(0),
+        JobTime.Long => _times.MaxLimit,
+        _ => Timeout.InfiniteTimeSpan,
+    };
 
     private bool TakeBatch()
     {
@@ -588,5 +602,18 @@ internal sealed class WriteLane
         }
     }
 
-    private readonly record struct Job(Action Run, bool IsLong);
+    private readonly record struct Job(Action Run, JobTime Time);
+}
+
+/// <summary>How long a job may take before the disk counts as stalled.</summary>
+internal enum JobTime
+{
+    /// <summary>As long as any operation on few bytes.</summary>
+    Short = 0,
+
+    /// <summary>As long as anything that a healthy disk does in one go.</summary>
+    Long = 1,
+
+    /// <summary>It depends on how much there is: opening, recovering.</summary>
+    Endless = 2,
 }

@@ -25,8 +25,6 @@ namespace DiskDistributedCache.Tiers;
 /// </summary>
 internal sealed partial class DiskTier : IDisposable
 {
-    /// <summary>Mutations that may wait. Each is an object of some 200 bytes, values aside.</summary>
-    private const int MaxQueuedCount = 1 << 18;
 
     private readonly StoreSettings _settings;
     private readonly CacheClock _clock;
@@ -78,7 +76,6 @@ internal sealed partial class DiskTier : IDisposable
         };
         _trust = new TrustMark(_directory, new Guid(RandomNumberGenerator.GetBytes(16)));
         _trust.Failed += exception => Log.WitnessFailed(_logger, exception);
-        _trust.Withdrawn += () => Log.Suspect(_logger);
         IoTimeout = options.IoTimeout;
         var times = new LaneTimes(IoTimeout, options.BreakDuration / 2);
         _longestWait = IoTimeout + (2 * times.TrustGrace);
@@ -87,6 +84,9 @@ internal sealed partial class DiskTier : IDisposable
         _sync = new SyncLane(LaneEnded);
         _watchdog = new Watchdog(LookAfter, IoTimeout);
         _writer.ValueDropped += OnDropped;
+
+        // After the lane, which lets callers go; and elsewhere, because a logger may be slow.
+        _trust.Withdrawn += () => Elsewhere(() => Log.Suspect(_logger));
         _breaker = new DiskBreaker(options.FailureThreshold, options.BreakDuration, timeProvider, loggerFactory, OnBreakerChanged);
         _health.Changed += OnModeChanged;
         (_heartbeatInterval, _healthCheckInterval, _recoveryInterval) =
@@ -106,6 +106,9 @@ internal sealed partial class DiskTier : IDisposable
     public event Action? MemoryWanted;
 
     public TimeSpan IoTimeout { get; }
+
+    /// <summary>Mutations that may be owed. Each is an object of some 200 bytes, values aside.</summary>
+    public int MaxOwedCount { get; set; } = 1 << 18;
 
     /// <summary>The evictions and clears that an entry has to be judged by.</summary>
     public TagBarriers Barriers => _barriers;
@@ -139,12 +142,21 @@ internal sealed partial class DiskTier : IDisposable
     {
         if (Interlocked.Exchange(ref _started, 1) == 0)
         {
-            _writer.Post(OpenStore, isLong: true);
-            _watchdog.Start();
-            _writer.Start();
-            _readers.Start();
-            _sync.Start();
-            StartMonitor();
+            try
+            {
+                _writer.Post(OpenStore, JobTime.Endless);
+                _watchdog.Start();
+                _writer.Start();
+                _readers.Start();
+                _sync.Start();
+                StartMonitor();
+            }
+            catch (Exception exception)
+            {
+                // No threads to be had: the cache works from memory until it is disposed of.
+                _health.Unavailable(Describe(NextFaultId(), exception));
+                _opening.TrySetResult();
+            }
         }
 
         return _opening.Task;
@@ -193,7 +205,7 @@ internal sealed partial class DiskTier : IDisposable
     /// <exception cref="ObjectDisposedException">The store was closed meanwhile.</exception>
     public Acknowledgement Enqueue(Mutation mutation)
     {
-        if (_writer.QueuedCount > MaxQueuedCount)
+        if (_writer.OwedQueuedCount > MaxOwedCount)
         {
             GiveUpOwed();
         }

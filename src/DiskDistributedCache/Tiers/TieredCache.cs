@@ -56,7 +56,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         _maxRecordBytes = Math.Min(options.MaxDiskBytes / 2, MaxRecordBytes);
         _maxMemoryBytes = options.MaxMemoryBytes;
         _memoryOnlyMaxBytes = options.MemoryOnlyMaxMemoryBytes ?? Math.Max(options.MaxMemoryBytes, unchecked(2 * options.MaxMemoryBytes));
-        _logger = loggerFactory.CreateLogger("DiskDistributedCache");
+        _logger = new SafeLogger(loggerFactory.CreateLogger("DiskDistributedCache"));
         _metrics = new CacheMetrics(meterFactory);
         Clock = new CacheClock(timeProvider);
         _health = new DiskHealth(timeProvider, options.MemoryOnlyThreshold, _logger);

@@ -29,7 +29,7 @@ public sealed class DiskCacheHealthCheckTests
         CorruptionErrors = 8,
         QuarantinedRecords = 9,
         OwedWrites = 10,
-        OversizedEntries = 11,
+        OversizedEntries = 11, QuarantineErrors = 0,
     };
 
     // Planted: each line of the mapping swapped.

@@ -449,6 +449,7 @@ public sealed class DiskFullTests : IDisposable
         _scene.FillSegments(12);
         long free = MinFree - (3 * SegmentBytes);
         _scene.Files.FreeBytes = free;
+        _scene.Files.Watch(FileOperation.Delete, call => _scene.Files.FreeBytes = free - new FileInfo(call.Path).Length);
 
         _scene.Store.ShrinkToFit();
 
@@ -554,7 +555,7 @@ public sealed class DiskFullTests : IDisposable
         _ => true,
     };
 
-    private static IOException Exception(string face) => face switch
+    private static Exception Exception(string face) => face switch
     {
         "write" => DiskError.NoSpace.ToException(""),
         "preallocation" => DiskError.NoSpaceToPreallocate.ToException(""),
