@@ -104,7 +104,7 @@ public sealed class DiskCacheHealthCheckTests
         Assert.DoesNotContain("reason", DiskCacheHealthCheck.ResultOf(Status(DiskCacheMode.Normal), failureStatus: null).Data);
     }
 
-    // Planted: the check opens the store; the name and the tags are not passed on.
+    // Planted: the check opens the store.
     [Fact]
     public async Task In_an_application_the_check_follows_the_cache_and_does_not_touch_the_disk()
     {
