@@ -13,24 +13,24 @@ public sealed class DiskCacheHealthCheckTests
 
     private static DiskCacheStatus Status(
         DiskCacheMode mode, DiskHealthState probe = DiskHealthState.Healthy, string? reason = null, string? lastFault = null) => new()
-    {
-        Mode = mode,
-        Since = s_since,
-        Reason = reason,
-        DiskHealth = probe,
-        LastFault = lastFault,
-        Entries = 1,
-        DiskBytes = 2,
-        MemoryBytes = 3,
-        MemoryHits = 4,
-        DiskHits = 5,
-        Misses = 6,
-        DiskErrors = 7,
-        CorruptionErrors = 8,
-        QuarantinedRecords = 9,
-        OwedWrites = 10,
-        OversizedEntries = 11,
-    };
+        {
+            Mode = mode,
+            Since = s_since,
+            Reason = reason,
+            DiskHealth = probe,
+            LastFault = lastFault,
+            Entries = 1,
+            DiskBytes = 2,
+            MemoryBytes = 3,
+            MemoryHits = 4,
+            DiskHits = 5,
+            Misses = 6,
+            DiskErrors = 7,
+            CorruptionErrors = 8,
+            QuarantinedRecords = 9,
+            OwedWrites = 10,
+            OversizedEntries = 11,
+        };
 
     // Planted: each line of the mapping swapped.
     [Theory]
