@@ -86,20 +86,23 @@ internal sealed class CacheMetrics : IDisposable
     public void CountFallback(bool isWrite, TimeSpan waited)
     {
         var operation = Attribute("diskcache.operation", isWrite ? "write" : "read");
-        if (_name is null)
+        Guarded(() =>
         {
-            _fallbacks.Add(1, operation);
-            _fallbackDuration.Record(waited.TotalSeconds, operation);
-        }
-        else
-        {
-            _fallbacks.Add(1, operation, Attribute(NameAttribute, _name));
-            _fallbackDuration.Record(waited.TotalSeconds, operation, Attribute(NameAttribute, _name));
-        }
+            if (_name is null)
+            {
+                _fallbacks.Add(1, operation);
+                _fallbackDuration.Record(waited.TotalSeconds, operation);
+            }
+            else
+            {
+                _fallbacks.Add(1, operation, Attribute(NameAttribute, _name));
+                _fallbackDuration.Record(waited.TotalSeconds, operation, Attribute(NameAttribute, _name));
+            }
+        });
     }
 
-    public void CountTransition(DiskCacheMode from, DiskCacheMode to) => _transitions.Add(
-        1, Attributes(Attribute("diskcache.mode.from", s_modes[(int)from]), Attribute("diskcache.mode.to", s_modes[(int)to])));
+    public void CountTransition(DiskCacheMode from, DiskCacheMode to) => Guarded(() => _transitions.Add(
+        1, Attributes(Attribute("diskcache.mode.from", s_modes[(int)from]), Attribute("diskcache.mode.to", s_modes[(int)to]))));
 
     /// <summary>Says where the status comes from. Until then, nothing is measured that is not counted here.</summary>
     public void ObserveStatus(Func<DiskCacheStatus> status) => _status = status;
@@ -118,6 +121,19 @@ internal sealed class CacheMetrics : IDisposable
         if (_isOwnMeter)
         {
             _meter.Dispose();
+        }
+    }
+
+    /// <summary>A listener's trouble is its own: it runs in this call.</summary>
+    private static void Guarded(Action measure)
+    {
+        try
+        {
+            measure();
+        }
+        catch (Exception)
+        {
+            // See above.
         }
     }
 

@@ -63,6 +63,7 @@ internal sealed class DiskCacheHealthCheck(Func<DiskCacheStatus> status, HealthS
             ["quarantinedRecords"] = status.QuarantinedRecords,
             ["owedWrites"] = status.OwedWrites,
             ["oversizedEntries"] = status.OversizedEntries,
+            ["quarantineErrors"] = status.QuarantineErrors,
         };
         if (status.Reason is { } reason)
         {

@@ -37,6 +37,7 @@ internal sealed class WriteLane
     private readonly Queue<Job> _jobs = new();
     private readonly List<Mutation> _batch = [];
     private readonly List<Mutation> _due = [];
+    private readonly List<TimeSpan> _waits = [];
     private long _dueSince;
     private long _busySince;
     private TimeSpan _busyLimit;
@@ -77,6 +78,9 @@ internal sealed class WriteLane
 
     /// <summary>Called, outside the lock, with owed values that had to be dropped.</summary>
     public event Action<CacheEntry>? ValueDropped;
+
+    /// <summary>Called, outside the lock, for each mutation that is owed, with the time that its caller has waited for the disk.</summary>
+    public event Action<TimeSpan>? WaitedInVain;
 
     /// <summary>Mutations that were acknowledged and are not on disk.</summary>
     public int OwedCount
@@ -146,11 +150,7 @@ internal sealed class WriteLane
             Wake();
         }
 
-        if (isDue)
-        {
-            _trust.Withdraw();
-        }
-
+        AfterOwing(isDue);
         Report(dropped);
         return mutation;
     }
@@ -198,10 +198,7 @@ internal sealed class WriteLane
             isDue = OweWhere(_ => true);
         }
 
-        if (isDue)
-        {
-            _trust.Withdraw();
-        }
+        AfterOwing(isDue);
     }
 
     /// <summary>
@@ -233,11 +230,7 @@ internal sealed class WriteLane
             }
         }
 
-        if (isDue)
-        {
-            _trust.Withdraw();
-        }
-
+        AfterOwing(isDue);
         Report(dropped);
         return stalledSince;
     }
@@ -305,10 +298,7 @@ internal sealed class WriteLane
             _queue.Clear();
         }
 
-        if (isDue)
-        {
-            _trust.Withdraw();
-        }
+        AfterOwing(isDue);
     }
 
     /// <summary>
@@ -412,6 +402,11 @@ internal sealed class WriteLane
         }
 
         _owedGeneration++;
+        if (!mutation.IsAcknowledged)
+        {
+            _waits.Add(Stopwatch.GetElapsedTime(mutation.AcceptedAt));
+        }
+
         if (_trust.IsWithdrawn)
         {
             mutation.TrySetResult();
@@ -426,6 +421,32 @@ internal sealed class WriteLane
         _dueSince = _due.Count == 0 ? Stopwatch.GetTimestamp() : _dueSince;
         _due.Add(mutation);
         return true;
+    }
+
+    /// <summary>Outside the lock: has the next process told, and tells who waited in vain.</summary>
+    private void AfterOwing(bool isDue)
+    {
+        if (isDue)
+        {
+            _trust.Withdraw();
+        }
+
+        if (_waits.Count == 0)
+        {
+            return;
+        }
+
+        TimeSpan[] waits;
+        lock (_lock)
+        {
+            waits = [.. _waits];
+            _waits.Clear();
+        }
+
+        foreach (var wait in waits)
+        {
+            WaitedInVain?.Invoke(wait);
+        }
     }
 
     private void LetDueGo()
@@ -555,10 +576,7 @@ internal sealed class WriteLane
             _batch.Clear();
         }
 
-        if (isDue)
-        {
-            _trust.Withdraw();
-        }
+        AfterOwing(isDue);
 
         return isWritten;
     }

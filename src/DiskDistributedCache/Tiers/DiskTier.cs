@@ -84,6 +84,9 @@ internal sealed partial class DiskTier : IDisposable
         _sync = new SyncLane(LaneEnded);
         _watchdog = new Watchdog(LookAfter, IoTimeout);
         _writer.ValueDropped += OnDropped;
+        _writer.WaitedInVain += waited => _metrics.CountFallback(isWrite: true, waited);
+        _metrics.ObserveBreaker(() => (int)_breaker.State);
+        _metrics.ObserveQuarantine(() => _quarantine.Bytes);
 
         // After the lane, which lets callers go; and elsewhere, because a logger may be slow.
         _trust.Withdrawn += () => Elsewhere(() => Log.Suspect(_logger));

@@ -66,6 +66,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         _health.Changed += (_, mode) => _memory.BudgetBytes = mode == DiskCacheMode.MemoryOnly ? _memoryOnlyMaxBytes
             : mode == DiskCacheMode.Normal ? _maxMemoryBytes
             : _memory.BudgetBytes;
+        _health.Changed += _metrics.CountTransition;
         _disk.OwedDropped += _memory.Unpin;
         _disk.MemoryWanted += () => _disk.WriteBack(_memory.Entries, TryPend);
         _disk.Written += _memory.Unpin;
@@ -122,6 +123,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             began = attempt == 1 ? Stopwatch.GetTimestamp() : began;
             var read = _disk.BeginRead(key, where);
             var result = read is null ? null : await read.Task.ConfigureAwait(false);
+            CountIfVain(result, began);
             if (Finish(key, result, mayTryAgain: MayTryAgain(attempt, began)) is { } finished)
             {
                 return finished;
@@ -286,6 +288,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
 
             var read = _disk.BeginRead(key, where);
             var result = read is not null && read.Task.Wait(_disk.IoTimeout) ? read.Task.Result : null;
+            CountIfVain(result, began);
             if (Finish(key, result, mayTryAgain: MayTryAgain(attempt, began)) is { } finished)
             {
                 return finished;
@@ -307,6 +310,11 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             if (outcome != LookupOutcome.Hit || attempt == MaxAttempts)
             {
                 lookup = Missed(outcome == LookupOutcome.Unknown ? Lookup.Unknown : Lookup.Miss);
+                if (outcome == LookupOutcome.Unknown)
+                {
+                    _metrics.CountFallback(isWrite: false, TimeSpan.Zero);
+                }
+
                 return true;
             }
 
@@ -463,6 +471,14 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
 
         _metrics.DiskHits.Increment();
         return Lookup.Hit(entry, DiskCacheTier.Disk);
+    }
+
+    private void CountIfVain(ReadResult? result, long began)
+    {
+        if (result is null)
+        {
+            _metrics.CountFallback(isWrite: false, Stopwatch.GetElapsedTime(began));
+        }
     }
 
     private Lookup Missed(Lookup lookup)

@@ -161,7 +161,8 @@ public sealed partial class CacheMetricsTests : IDisposable
         await using var store = new NormalStore();
         await using var provider = new ServiceCollection()
             .AddSingleton<IMeterFactory>(_meter)
-            .AddDiskDistributedCache(options => (options.Directory, options.MaxMemoryBytes) = (store.Options.Directory, 0))
+            .AddDiskDistributedCache(options => (options.Directory, options.MaxMemoryBytes, options.IoTimeout) =
+                (store.Options.Directory, 0, TimeSpan.FromSeconds(20)))
             .BuildServiceProvider();
         var cache = provider.GetRequiredService<DiskCache>();
         await cache.StartAsync();

@@ -13,24 +13,25 @@ public sealed class DiskCacheHealthCheckTests
 
     private static DiskCacheStatus Status(
         DiskCacheMode mode, DiskHealthState probe = DiskHealthState.Healthy, string? reason = null, string? lastFault = null) => new()
-    {
-        Mode = mode,
-        Since = s_since,
-        Reason = reason,
-        DiskHealth = probe,
-        LastFault = lastFault,
-        Entries = 1,
-        DiskBytes = 2,
-        MemoryBytes = 3,
-        MemoryHits = 4,
-        DiskHits = 5,
-        Misses = 6,
-        DiskErrors = 7,
-        CorruptionErrors = 8,
-        QuarantinedRecords = 9,
-        OwedWrites = 10,
-        OversizedEntries = 11, QuarantineErrors = 0,
-    };
+        {
+            Mode = mode,
+            Since = s_since,
+            Reason = reason,
+            DiskHealth = probe,
+            LastFault = lastFault,
+            Entries = 1,
+            DiskBytes = 2,
+            MemoryBytes = 3,
+            MemoryHits = 4,
+            DiskHits = 5,
+            Misses = 6,
+            DiskErrors = 7,
+            CorruptionErrors = 8,
+            QuarantinedRecords = 9,
+            OwedWrites = 10,
+            OversizedEntries = 11,
+            QuarantineErrors = 12,
+        };
 
     // Planted: each line of the mapping swapped.
     [Theory]
@@ -104,7 +105,7 @@ public sealed class DiskCacheHealthCheckTests
         Assert.DoesNotContain("reason", DiskCacheHealthCheck.ResultOf(Status(DiskCacheMode.Normal), failureStatus: null).Data);
     }
 
-    // Planted: the check opens the store; the name and the tags are not passed on.
+    // Planted: the check opens the store.
     [Fact]
     public async Task In_an_application_the_check_follows_the_cache_and_does_not_touch_the_disk()
     {
