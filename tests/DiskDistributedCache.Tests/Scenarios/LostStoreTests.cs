@@ -125,7 +125,7 @@ public sealed class LostStoreTests : IAsyncLifetime
         gate.Open();
         do
         {
-            await other.HeartbeatOnceAsync();
+            await other.RecoverOnceAsync();
         }
         while (other.GetStatus().Mode != DiskCacheMode.Normal);
         await drained;

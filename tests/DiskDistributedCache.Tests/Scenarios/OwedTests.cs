@@ -134,7 +134,7 @@ public sealed class OwedTests : IAsyncLifetime
     [Fact]
     public async Task More_than_can_be_owed_gives_up_the_content_of_the_disk_and_nothing_that_memory_holds()
     {
-        _scene.Cache.MaxQueuedCount = 20;
+        _scene.Cache.MaxOwedCount = 20;
         await _scene.LoseDiskAsync();
         await _scene.Remove("k");
         for (int i = 0; i < 50; i++)
@@ -164,7 +164,7 @@ public sealed class OwedTests : IAsyncLifetime
     [InlineData(false)]
     public async Task A_process_that_ends_before_the_recovery_of_an_overflow_leaves_nothing_to_believe(bool isClosed)
     {
-        _scene.Cache.MaxQueuedCount = 20;
+        _scene.Cache.MaxOwedCount = 20;
         await _scene.LoseDiskAsync();
         await _scene.Remove("k");
         for (int i = 0; i < 25; i++)

@@ -210,7 +210,7 @@ public sealed class ResurrectionTests : IAsyncLifetime
         await _scene.CloseAsync();
         if (takesOver)
         {
-            await second.HeartbeatOnceAsync();
+            await second.RecoverOnceAsync();
             Assert.Equal(DiskCacheMode.Normal, second.GetStatus().Mode);
             Assert.Null((await second.GetAsync(TierScene.KeyOf("removed"))).Entry);
         }

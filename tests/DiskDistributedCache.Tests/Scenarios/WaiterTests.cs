@@ -75,7 +75,7 @@ public sealed class WaiterTests : IAsyncLifetime
         await RemoveAsync("removed");
         await _owner.CloseAsync();
 
-        await _waiter!.HeartbeatOnceAsync();
+        await _waiter!.RecoverOnceAsync();
         Assert.Equal(DiskCacheMode.Normal, _waiter.GetStatus().Mode);
         await _waiter.DrainAsync();
         await _waiter.TrustOnceAsync();
@@ -97,7 +97,7 @@ public sealed class WaiterTests : IAsyncLifetime
         await _owner.CloseAsync();
         _files.Fail(FileOperation.Write, TierScene.Segments);
 
-        await _waiter!.HeartbeatOnceAsync();
+        await _waiter!.RecoverOnceAsync();
         await _waiter.TrustOnceAsync();
 
         Assert.Single(Marks);
