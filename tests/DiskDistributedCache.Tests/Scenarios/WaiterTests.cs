@@ -123,7 +123,7 @@ public sealed class WaiterTests : IAsyncLifetime
     [Fact]
     public async Task A_waiter_tries_the_lock_with_each_heartbeat()
     {
-        await _waiter!.HeartbeatOnceAsync();
+        await _waiter!.RecoverOnceAsync();
         int tries = _files.CountCalls(FileOperation.Open, "cache.lock");
         var next = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _files.Watch(FileOperation.Open, _ => next.TrySetResult(), "cache.lock");
