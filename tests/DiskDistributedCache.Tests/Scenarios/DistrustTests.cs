@@ -206,7 +206,6 @@ public sealed class DistrustTests : IAsyncLifetime
         Assert.Equal("v1", await _scene.Get("k"));
     }
 
-    // Seen to fail when the flag was kept by a close that wrote everything.
     [Fact]
     public async Task A_cache_that_writes_at_its_end_what_it_owed_leaves_a_store_that_is_believed()
     {

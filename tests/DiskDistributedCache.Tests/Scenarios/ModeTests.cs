@@ -51,7 +51,7 @@ public sealed class ModeTests : IAsyncLifetime
         Assert.Null(await _scene.Get("removed"));
     }
 
-    // Seen to fail when a read asked the disk in spite of the open circuit.
+    // Seen to fail without the breaker.
     [Fact]
     public async Task While_the_breaker_is_open_a_lookup_that_needs_the_disk_is_answered_at_once_and_not_with_a_miss()
     {

@@ -97,7 +97,7 @@ public sealed class OwedTests : IAsyncLifetime
         Assert.Equal(expected, await _scene.Get("k"));
     }
 
-    // Seen to fail when a value that had been dropped was not written back, and when it left memory at once.
+    // Seen to fail when what memory holds was not written back.
     [Fact]
     public async Task A_value_that_is_not_owed_any_more_stays_in_memory_and_is_on_disk_after_the_recovery()
     {
@@ -158,7 +158,7 @@ public sealed class OwedTests : IAsyncLifetime
         }
     }
 
-    // Seen to fail when the store was closed clean without what had been given up.
+    // Seen to fail when the overflow dropped mutations and kept the store.
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

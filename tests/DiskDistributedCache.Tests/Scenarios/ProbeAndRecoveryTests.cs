@@ -45,7 +45,7 @@ public sealed class ProbeAndRecoveryTests : IAsyncLifetime
         Assert.Equal(2, _scene.Cache.GetStatus().Entries);
     }
 
-    // Seen to fail when the probe was never repeated.
+    // Seen to hang when whatever the probe read was right.
     [Fact]
     public async Task The_disk_is_probed_with_every_interval()
     {
@@ -94,7 +94,6 @@ public sealed class ProbeAndRecoveryTests : IAsyncLifetime
         Assert.Equal(DiskCacheMode.Normal, _scene.Mode);
     }
 
-    // Seen to fail when a recovery that had failed was the last one.
     [Fact]
     public async Task A_recovery_is_tried_with_every_interval_until_it_succeeds()
     {
@@ -134,7 +133,7 @@ public sealed class ProbeAndRecoveryTests : IAsyncLifetime
         await _scene.RegainDiskAsync();
     }
 
-    // Seen to fail when a recovery that failed half-way had forgotten what it did not write.
+    // Seen to fail when a recovery believed a write that had failed.
     [Theory]
     [InlineData(0)]
     [InlineData(1)]

@@ -88,7 +88,7 @@ public sealed class ResurrectionTests : IAsyncLifetime
         Assert.NotEqual("old", await _scene.Get(key));
     }
 
-    // R4. Seen to fail when the third oldest segment was erased before the oldest.
+    // R4. Passes when the third oldest segment is erased before the oldest: the gap is a hole, and what is before it is dropped.
     [Fact]
     public void Removals_and_evictions_are_not_reclaimed_before_what_they_kill()
     {
@@ -111,7 +111,7 @@ public sealed class ResurrectionTests : IAsyncLifetime
         }
     }
 
-    // R5. Seen to fail when a record that does not verify was passed over by the scan.
+    // R5. Passes when a hole is passed over, too: the header of the newer version still verifies, and names it.
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -219,7 +219,6 @@ public sealed class TrustRuleTests : IDisposable
         AssertBegunAnew();
     }
 
-    // Seen to fail when trust came back without the witness.
     [Fact]
     public async Task A_store_that_is_trusted_again_has_its_witness_and_no_flag()
     {
