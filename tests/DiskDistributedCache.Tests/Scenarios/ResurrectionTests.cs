@@ -28,7 +28,7 @@ public sealed class ResurrectionTests : IAsyncLifetime
 
     public ValueTask DisposeAsync() => _scene.DisposeAsync();
 
-    // R1. Seen to fail when what was owed was dropped.
+    // R1. Seen to fail when a recovery forgot what was owed.
     [Fact]
     public async Task What_died_while_the_disk_was_away_stays_dead_when_it_comes_back()
     {
