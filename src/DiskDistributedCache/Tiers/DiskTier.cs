@@ -25,7 +25,6 @@ namespace DiskDistributedCache.Tiers;
 /// </summary>
 internal sealed partial class DiskTier : IDisposable
 {
-
     private readonly StoreSettings _settings;
     private readonly CacheClock _clock;
     private readonly DiskHealth _health;
