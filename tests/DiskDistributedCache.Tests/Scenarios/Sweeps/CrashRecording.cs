@@ -17,6 +17,9 @@ internal sealed record CrashMoment(
 /// </summary>
 internal sealed class CrashRecording : IDisposable
 {
+    /// <summary>The stage at which a store that owed something is trusted again.</summary>
+    public const string Trusting = "trust";
+
     private const FileOperation Changing = FileOperation.Open | FileOperation.Write | FileOperation.SetLength | FileOperation.Flush
         | FileOperation.Move | FileOperation.Delete | FileOperation.CreateDirectory | FileOperation.DeleteDirectory;
 
@@ -90,8 +93,10 @@ internal sealed class CrashRecording : IDisposable
         process.Stage = "after a failed write";
         await process.SetAsync("key 1", 700);
         await process.RemoveAsync("key 2");
+        process.Stage = Trusting;
         await process.HeartbeatAsync();
         await process.TrustAsync();
+        process.Stage = "trusted again";
         await process.SetAsync("key 2", 300, ["tag 1"]);
     }
 
@@ -107,7 +112,7 @@ internal sealed class CrashRecording : IDisposable
         process.Stage = "recovery";
         await process.HeartbeatAsync();
         await process.RecoverAsync();
-        process.Stage = "trust";
+        process.Stage = Trusting;
         await process.TrustAsync();
         process.Stage = "after the recovery";
         await process.SetAsync("key 4", 500);
