@@ -54,14 +54,7 @@ internal sealed class SweepRun : IDisposable
             process.Stage = "with the fault";
             string killed = _disk.ImageOf(root);
             await CheckNextAsync(killed, process, "killed with the fault", mustBeThere: false);
-            if (_case.Call % 4 == 3)
-            {
-                await process.DisposeAsync();
-                await CheckNextAsync(_disk.ImageOf(root), process, "closed with the fault", mustBeThere: false);
-                return;
-            }
-
-            await HealAndProveAsync(process);
+            await EndAsync(process);
         }
         finally
         {
@@ -70,17 +63,30 @@ internal sealed class SweepRun : IDisposable
         }
     }
 
-    private async Task HealAndProveAsync(SweepProcess process)
+    /// <summary>Each case ends in one of three ways; neighbours end differently.</summary>
+    private async Task EndAsync(SweepProcess process)
     {
+        if (_case.Call % 3 == 0)
+        {
+            await process.DisposeAsync();
+            await CheckNextAsync(_disk.ImageOf(process.Root), process, "closed with the fault", mustBeThere: false);
+            return;
+        }
+
         process.Stage = "healed";
         await process.HealAsync();
         await process.CheckAsync(mustBeThere: true);
         await process.SetAsync("new", 1000);
-        await process.TrustAsync();
-        string killed = _disk.ImageOf(process.Root);
-        await CheckNextAsync(killed, process, "killed after recovery", mustBeThere: true);
-        await process.DisposeAsync();
-        await CheckNextAsync(process.Root, process, "closed after recovery", mustBeThere: true);
+        if (_case.Call % 3 == 1)
+        {
+            await process.TrustAsync();
+            await CheckNextAsync(_disk.ImageOf(process.Root), process, "killed after recovery", mustBeThere: true);
+        }
+        else
+        {
+            await process.DisposeAsync();
+            await CheckNextAsync(process.Root, process, "closed after recovery", mustBeThere: true);
+        }
     }
 
     /// <summary>Another process finds the truth, and can go on. Where it must it finds what this one had.</summary>
@@ -124,7 +130,7 @@ internal sealed class SweepRun : IDisposable
 
     private async Task<SweepProcess> BeginAsync(string root, bool countOnly)
     {
-        var process = new SweepProcess(root, _time, _case.IsRoomy, _first, threshold: 1 + (_case.Call % 3 * 4));
+        var process = new SweepProcess(root, _time, _case.IsRoomy, _first, threshold: 1 + (_case.Call / 3 % 3 * 4));
         if (_case.Stage is SweepStage.Workload or SweepStage.Recovery)
         {
             await process.StartAsync();
