@@ -39,11 +39,14 @@ public sealed record DiskCacheStatus
     /// <summary>Disk operations that failed or took longer than <see cref="DiskDistributedCacheOptions.IoTimeout"/>.</summary>
     public required long DiskErrors { get; init; }
 
-    /// <summary>Records that were read back and did not verify.</summary>
+    /// <summary>Records that were read back and did not verify, and segments that a start found damaged.</summary>
     public required long CorruptionErrors { get; init; }
 
-    /// <summary>Records whose bytes are kept in the quarantine folder.</summary>
+    /// <summary>How many of the <see cref="CorruptionErrors"/> have put bytes into the quarantine folder.</summary>
     public required long QuarantinedRecords { get; init; }
+
+    /// <summary>What the quarantine folder failed at. Nothing but the quarantine depends on it.</summary>
+    public required long QuarantineErrors { get; init; }
 
     /// <summary>Mutations that were acknowledged and are not yet on disk.</summary>
     public required long OwedWrites { get; init; }

@@ -90,7 +90,10 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
     /// <summary>Whether each batch is read back and compared before it is acknowledged. Default <see langword="true"/>.</summary>
     public bool VerifyWrites { get; set; } = true;
 
-    /// <summary>Bytes of corrupt records that are kept for inspection. Default 64 MiB; 0 keeps none.</summary>
+    /// <summary>
+    /// Bytes of corrupt records that are kept for inspection, in at most 1,024 files, the oldest of which go first. Default 64 MiB; with 0
+    /// none are kept, and <see cref="DiskCache.GetQuarantine"/> lists them all the same.
+    /// </summary>
     public long MaxQuarantineBytes { get; set; } = 64L << 20;
 
     /// <summary>A copy that the caller's later changes do not reach.</summary>

@@ -27,8 +27,8 @@ internal static partial class Log
     [LoggerMessage(7, LogLevel.Error, "A read from the store failed (fault {Fault}).")]
     public static partial void ReadFailed(ILogger logger, Exception exception, string fault);
 
-    [LoggerMessage(8, LogLevel.Warning, "A record did not verify; its bytes are in quarantine.")]
-    public static partial void RecordCorrupt(ILogger logger);
+    [LoggerMessage(8, LogLevel.Warning, "What is in segment {Segment} at offset {Offset} did not verify ({Reason}) and was dropped.")]
+    public static partial void RecordCorrupt(ILogger logger, QuarantineReason reason, long segment, long offset);
 
     [LoggerMessage(9, LogLevel.Warning,
         "A value of {Bytes} bytes is too large (MaxEntryBytes is {Limit}, and a record takes at most half of MaxDiskBytes) and was not stored. Further ones are counted, not logged.")]

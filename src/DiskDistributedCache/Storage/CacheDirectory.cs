@@ -13,6 +13,8 @@ namespace DiskDistributedCache.Storage;
 internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string? witnessDirectory = null) : IDisposable
 {
     private const string SegmentExtension = ".seg";
+    private const string QuarantineExtension = ".bad";
+    private const int NumberDigits = 16;
     private const string WaiterPrefix = "waiter-";
     private const string LockExtension = ".lock";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
@@ -39,8 +41,10 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
 
     public string SpareOf(Guid storeId) => fileSystem.Path.Combine(StoreOf(storeId), "spare.new");
 
-    public string QuarantineFile(long segment, long ticks) =>
-        fileSystem.Path.Combine(Quarantine, string.Create(CultureInfo.InvariantCulture, $"{segment:x16}-{ticks:x16}.bad"));
+    public static string QuarantineName(long segment, long ticks) =>
+        string.Create(CultureInfo.InvariantCulture, $"{segment:x16}-{ticks:x16}{QuarantineExtension}");
+
+    public string QuarantineFile(string name) => fileSystem.Path.Combine(Quarantine, name);
 
     /// <summary>Where the witness of the store is kept; null where there is no place for it.</summary>
     public string? Witness => Elsewhere(".witness");
@@ -89,7 +93,14 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
         }
 
         fileSystem.Directory.CreateDirectory(Segments);
-        fileSystem.Directory.CreateDirectory(Quarantine);
+        try
+        {
+            fileSystem.Directory.CreateDirectory(Quarantine);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // The store does without a quarantine: what cannot be kept there is counted.
+        }
     }
 
     /// <summary>Takes the lock, which is held until it is let go.</summary>
@@ -99,6 +110,27 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
         string path = Join("cache" + LockExtension);
         _lock = OpenExclusively(path, FileMode.OpenOrCreate) ?? throw new StoreInUseException(path);
         _lockIdentity = NativeIo.IdentityOf(path) is { } named && named == _lock.Identity ? named : null;
+    }
+
+    /// <summary>Holds the lock again where it was lost. False when another process has it.</summary>
+    public bool TryHoldLock()
+    {
+        if (HoldsLock())
+        {
+            return true;
+        }
+
+        Unlock();
+        try
+        {
+            Prepare();
+            Lock();
+            return true;
+        }
+        catch (StoreInUseException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Lets the lock go.</summary>
@@ -145,7 +177,7 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
                     dead.Add(path);
                 }
             }
-            catch (FileNotFoundException)
+            catch (FileNotFoundException) when (!fileSystem.Directory.EnumerateFiles(Path, fileSystem.Path.GetFileName(path)).Any())
             {
                 // Its process has just taken it back.
             }
@@ -162,12 +194,20 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     {
         fileSystem.File.Delete(path);
         var file = new StoreFile(fileSystem, path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        if (!OperatingSystem.IsWindows())
+        try
         {
-            fileSystem.File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        }
+            if (!OperatingSystem.IsWindows())
+            {
+                fileSystem.File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            }
 
-        return file;
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
     }
 
     public StoreFile OpenToRead(string path) =>
@@ -208,11 +248,45 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     public IReadOnlyList<IFileInfo> FilesIn(string folder) =>
         fileSystem.Directory.Exists(folder) ? fileSystem.DirectoryInfo.New(folder).GetFiles() : [];
 
+    /// <summary>The files in quarantine, in no order, with what their names say. Others are passed over.</summary>
+    public IEnumerable<(IFileInfo File, long Segment, long Ticks)> QuarantineFiles()
+    {
+        foreach (var file in fileSystem.DirectoryInfo.New(Quarantine).EnumerateFiles("*" + QuarantineExtension))
+        {
+            string name = file.Name;
+            if (name.Length == NumberDigits + 1 + NumberDigits + QuarantineExtension.Length
+                && name[NumberDigits] == '-'
+                && TryParseNumber(name.AsSpan(0, NumberDigits), out long segment)
+                && TryParseNumber(name.AsSpan(NumberDigits + 1, NumberDigits), out long ticks))
+            {
+                yield return (file, segment, ticks);
+            }
+        }
+    }
+
     public void Rename(string from, string to) => fileSystem.File.Move(from, to, overwrite: true);
 
     public void Delete(string path) => fileSystem.File.Delete(path);
 
     public void DeleteFolder(string path) => fileSystem.Directory.Delete(path, recursive: true);
+
+    /// <summary>
+    /// Bytes that are free for this process on the file system of the cache folder; null where it does not say. Never throws.
+    /// </summary>
+    public long? FreeBytes()
+    {
+        try
+        {
+            // Without a size it is a mock that nobody has told how large it is.
+            var drive = fileSystem.DriveInfo.New(Path);
+            return drive.TotalSize > 0 ? drive.AvailableFreeSpace : null;
+        }
+        catch (Exception)
+        {
+            // Network shares, mocks and folders that have gone do not say. Then only a disk that is full limits the store.
+            return null;
+        }
+    }
 
     /// <summary>Makes the names in a folder durable, where the file system is a real one.</summary>
     public void SyncFolder(string path)
@@ -255,6 +329,9 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
 
     private string? Elsewhere(string ending) =>
         _witnessDirectory.Value is not { } folder ? null : fileSystem.Path.Combine(folder, WitnessNameOf(Path) + ending);
+
+    private static bool TryParseNumber(ReadOnlySpan<char> digits, out long number) =>
+        long.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number) && number >= 0;
 
     private string Join(string name) => fileSystem.Path.Combine(Path, name);
 }

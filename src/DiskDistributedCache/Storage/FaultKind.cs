@@ -19,19 +19,34 @@ internal enum FaultKind
 /// </summary>
 internal static class Faults
 {
-    private const int NoSpace = 28; // ENOSPC
+    /// <summary>ENOSPC.</summary>
+    public const int NoSpace = 28;
+
     private const int ReadOnly = 30; // EROFS
     private const int Stale = 116; // ESTALE
     private const int QuotaExceeded = 122; // EDQUOT
-    private const int NoSpaceForPreallocation = unchecked((int)0x80131620); // COR_E_IO: the runtime drops the number
+    private const int NoNumber = unchecked((int)0x80131620); // COR_E_IO, where an exception was given none
     private const int WindowsDiskFull = unchecked((int)0x80070070);
     private const int WindowsHandleDiskFull = unchecked((int)0x80070027);
+
+    /// <summary>
+    /// The exception of a preallocation, with the number that the runtime has dropped. Only who preallocates can tell: any other
+    /// exception without a number says nothing about room.
+    /// </summary>
+    public static Exception OfPreallocation(IOException exception) =>
+        exception.HResult == NoNumber ? new IOException(exception.Message, NoSpace) : exception;
 
     public static FaultKind KindOf(Exception exception) => exception switch
     {
         UnauthorizedAccessException or DirectoryNotFoundException or StoreGoneException => FaultKind.Hard,
-        IOException { HResult: NoSpace or QuotaExceeded or NoSpaceForPreallocation or WindowsDiskFull or WindowsHandleDiskFull } => FaultKind.Full,
+        IOException { HResult: NoSpace or QuotaExceeded or WindowsDiskFull or WindowsHandleDiskFull } => FaultKind.Full,
         IOException { HResult: ReadOnly or Stale } => FaultKind.Hard,
         _ => FaultKind.Error,
     };
 }
+
+/// <summary>
+/// The store itself says that there is no room: what it would have to add would not leave free what has to stay free, and nothing of
+/// its own is left that could go instead. <see cref="FaultKind.Full"/>, and not worth another try at once.
+/// </summary>
+internal sealed class NoRoomException() : IOException("The disk has no room for another segment of the cache.", Faults.NoSpace);

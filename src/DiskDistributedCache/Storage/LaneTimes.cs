@@ -13,9 +13,12 @@ internal sealed record LaneTimes(TimeSpan Timeout, TimeSpan MaxLimit)
 {
     private const double SlowestBytesPerSecond = 20 << 20;
 
-    private static readonly TimeSpan s_minTrustGrace = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan s_minTrustGrace = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>The longest that a caller waits, beyond the timeout, for the next process to be told.</summary>
+    /// <summary>
+    /// The longest that a caller waits, beyond the timeout, for the next process to be told: as a rule that takes less than a
+    /// millisecond. Only the first mutation that is owed waits for it.
+    /// </summary>
     public TimeSpan TrustGrace { get; } = Timeout / 4 > s_minTrustGrace ? Timeout / 4 : s_minTrustGrace;
 
     /// <summary>How long an operation on so many bytes may take.</summary>

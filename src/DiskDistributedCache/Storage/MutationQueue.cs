@@ -7,13 +7,16 @@ namespace DiskDistributedCache.Storage;
 /// go) and what the owed values weigh. Not for several threads: the write lane guards it.
 ///
 /// A removal joins one of the same key that waits already. While nobody waits for the disk, a newer change of a key takes the
-/// place of an older one that is owed, so that what is owed grows with the keys and not with the calls. Places in the queue do
+/// place of an older one that is owed, and an eviction that of one of the same tag, so that what is owed grows with the keys and tags
+/// and not with the calls. Places in the queue do
 /// not matter: numbers decide what is newer, and each change is looked at again when it is written.
 /// </summary>
 internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
 {
     // The removal, or the owed change, of a key that a newer one may join.
     private readonly Dictionary<CacheKey, Mutation> _joinable = [];
+    private readonly Dictionary<string, Mutation> _joinableEvictions = new(StringComparer.Ordinal);
+    private int _owedCount;
     private Mutation? _head;
     private Mutation? _tail;
     private int _count;
@@ -24,7 +27,8 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
     /// <summary>May be read by anyone.</summary>
     public int Count => Volatile.Read(ref _count);
 
-    public int OwedCount { get; private set; }
+    /// <summary>May be read by anyone.</summary>
+    public int OwedCount => Volatile.Read(ref _owedCount);
 
     public long OwedValueBytes { get; private set; }
 
@@ -37,6 +41,11 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
     /// </summary>
     public Mutation? TryJoin(Mutation mutation, bool isOwing)
     {
+        if (mutation.Kind == RecordKind.TagEviction)
+        {
+            return isOwing ? JoinEviction(mutation) : null;
+        }
+
         if (!IsOfKey(mutation) || !_joinable.TryGetValue(mutation.Key, out var waiting))
         {
             return null;
@@ -105,10 +114,7 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
             mutation.Next = null;
             Tally(mutation, -1);
             mutation.IsQueued = false;
-            if (IsOfKey(mutation) && _joinable.TryGetValue(mutation.Key, out var joinable) && joinable == mutation)
-            {
-                _joinable.Remove(mutation.Key);
-            }
+            LetNobodyJoin(mutation);
 
             into.Add(mutation);
         }
@@ -170,9 +176,34 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
     {
         ForEach(mutation => mutation.IsQueued = false);
         (_head, _tail, _oldestOwedValue) = (null, null, null);
-        (OwedCount, OwedValueBytes, AwaitedCount) = (0, 0, 0);
+        (OwedValueBytes, AwaitedCount) = (0, 0);
+        Volatile.Write(ref _owedCount, 0);
         Volatile.Write(ref _count, 0);
         _joinable.Clear();
+        _joinableEvictions.Clear();
+    }
+
+    private Mutation? JoinEviction(Mutation eviction)
+    {
+        if (!_joinableEvictions.TryGetValue(eviction.Tag!, out var waiting))
+        {
+            return null;
+        }
+
+        waiting.Sequence = Math.Max(waiting.Sequence, eviction.Sequence);
+        return waiting;
+    }
+
+    private void LetNobodyJoin(Mutation mutation)
+    {
+        if (IsOfKey(mutation) && _joinable.TryGetValue(mutation.Key, out var joinable) && joinable == mutation)
+        {
+            _joinable.Remove(mutation.Key);
+        }
+        else if (mutation.Tag is { } tag && _joinableEvictions.TryGetValue(tag, out var eviction) && eviction == mutation)
+        {
+            _joinableEvictions.Remove(tag);
+        }
     }
 
     private static bool IsOfKey(Mutation mutation) => mutation.Kind is RecordKind.Value or RecordKind.Removal;
@@ -190,6 +221,11 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
     /// <summary>Only the newest owed change of a key: what is older must not take the number of what comes.</summary>
     private void LetJoin(Mutation mutation)
     {
+        if (mutation.Kind == RecordKind.TagEviction)
+        {
+            _joinableEvictions[mutation.Tag!] = mutation;
+        }
+
         if (IsOfKey(mutation)
             && (!_joinable.TryGetValue(mutation.Key, out var other) || other.Sequence < mutation.Sequence))
         {
@@ -206,7 +242,7 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
             return;
         }
 
-        OwedCount += by;
+        Volatile.Write(ref _owedCount, _owedCount + by);
         if (mutation.Entry is { } entry)
         {
             OwedValueBytes += by * weigh(entry);

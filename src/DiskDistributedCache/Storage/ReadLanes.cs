@@ -79,6 +79,18 @@ internal sealed class ReadLanes
     /// <summary>Whether somebody, or something, has to be looked after.</summary>
     public bool NeedsWatching => _underWay.Any(read => !read.Value.Task.IsCompleted || !read.Value.IsStallReported);
 
+    /// <summary>Whether a read that is known to have taken too long has still not returned.</summary>
+    public bool IsHanging
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return Array.Exists(_current, read => read is { IsStallReported: true });
+            }
+        }
+    }
+
     /// <summary>Whether a lane is still at this read.</summary>
     public bool IsStillAt(PendingRead read)
     {
@@ -194,7 +206,7 @@ internal sealed class ReadLanes
     {
         while (Next(lane) is { } read)
         {
-            var result = _read(read);
+            var result = TryRead(read);
             _underWay.TryRemove(new KeyValuePair<(ulong, long), PendingRead>((read.Where.KeyHash, read.Where.Sequence), read));
             if (!read.TrySetResult(result) && result is { Entry: { } entry })
             {
@@ -203,6 +215,19 @@ internal sealed class ReadLanes
         }
 
         _ended();
+    }
+
+    private ReadResult? TryRead(PendingRead read)
+    {
+        try
+        {
+            return _read(read);
+        }
+        catch (Exception)
+        {
+            // Whoever reads handles its own trouble. What still gets here must not end the process.
+            return null;
+        }
     }
 
     private PendingRead? Next(int lane)

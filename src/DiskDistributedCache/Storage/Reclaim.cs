@@ -3,14 +3,19 @@ using DiskDistributedCache.Entries;
 namespace DiskDistributedCache.Storage;
 
 /// <summary>
-/// Keeps the log within its limits by erasing its oldest segment: first in, first out, never out of order, because "older" must
-/// always mean "earlier in the log". Before a segment goes, its live values that were used since they were written are appended
+/// Keeps the log within its limits, and within what the file system has free, by erasing its oldest segment: first in, first out,
+/// never out of order, because "older" must always mean "earlier in the log". Before a segment goes, its live values that were used since they were written are appended
 /// again, at most a quarter of a segment; of a short segment all of its live values. With the append rule this makes removals
 /// and barriers self-cleaning: when one is erased, everything that it kills has been erased before it.
 ///
+/// On a disk that is full the file of the oldest segment becomes the spare, and so the next segment, without giving its blocks back
+/// (<see cref="SpareSegment"/>). Elsewhere a new file costs less than writing zeros. The spare is there before its predecessor is full, so
+/// what is worth keeping always has a segment to go to.
+///
 /// Order of effects: append again and write; drop what is left of the segment from the index; sweep memory of what its barriers
-/// kill; erase the file; forget the barriers. A crash in between leaves two copies with the same number, or a file whose records are
-/// found again, and either is right. Erasing stops at the first file that cannot be erased.
+/// kill; erase or rename the file; forget the barriers; zero what was renamed. A crash in between leaves two copies with the same
+/// number, or a file whose records are found again, and either is right; or a spare, which the next open deletes. Erasing stops at
+/// the first file that cannot be erased.
 /// </summary>
 internal sealed class Reclaim(
     CacheDirectory directory,
@@ -20,34 +25,148 @@ internal sealed class Reclaim(
     EntryIndex index,
     TagBarriers barriers,
     SegmentWriter writer,
+    RecordReader reader,
     CacheClock clock,
     StoreListener listener)
 {
+    /// <summary>The part of the usual length that a file must have to be worth being the next segment.</summary>
+    private const int LeastSparePart = 2;
+
+    private readonly DiskSpace _space = new(directory, settings, () => segments.TotalBytes + writer.Spare.Bytes);
     private long _erasedCount;
+    private long _recycledCount;
 
     public long ErasedCount => Volatile.Read(ref _erasedCount);
 
+    /// <summary>Those of the erased segments whose files became spares.</summary>
+    public long RecycledCount => Volatile.Read(ref _recycledCount);
+
+    /// <summary>Bytes of everything that the store has on disk for its log.</summary>
+    public long OwnBytes => segments.TotalBytes + writer.Spare.Bytes;
+
+    public DiskSpace Space => _space;
+
     /// <summary>Whether something has to go before this many bytes can be added to the disk.</summary>
-    public bool IsNeededFor(long newBytes) => segments.TotalBytes + writer.SpareBytes + newBytes > settings.MaxDiskBytes;
+    public bool IsNeededFor(long newBytes) =>
+        OwnBytes + newBytes > settings.MaxDiskBytes || _space.Lacks(newBytes);
 
     /// <summary>Whether there are too many segments or entries.</summary>
     public bool IsNeededForCounts =>
         segments.Ordered.Count >= settings.SegmentLimit
         || index.Count + settings.MaxSegmentRecords > settings.MaxEntries;
 
+    /// <summary>Whether anything of the store could go to make room for something else.</summary>
+    public bool HasSomethingToGive => writer.Spare.Bytes > 0 || HasOldest;
+
+    private bool HasOldest => segments.Ordered.Count > 0 && !writer.IsActive(segments.Ordered[0]);
+
+    /// <summary>
+    /// Whether a segment for a record of this length could be begun if everything else went. What is in vain should not cost what is
+    /// there.
+    /// </summary>
+    public bool CanMakeRoomFor(long recordBytes) =>
+        CanGain(writer.BytesToBegin(recordBytes), writer.LeastCapacity(recordBytes), segments.Ordered.Count);
+
     /// <summary>
     /// Erases oldest segments until this many bytes can be added, or only the active segment is left. What is appended again leaves
     /// room for <paramref name="reservedBytes"/> in the active segment.
     /// </summary>
-    public void MakeRoom(long newBytes, long reservedBytes) => EraseWhile(() => IsNeededFor(newBytes), reservedBytes);
+    /// <param name="newBytes">Asked again after each segment, which may have become the spare.</param>
+    /// <param name="reservedBytes">See above.</param>
+    public void MakeRoom(Func<long> newBytes, long reservedBytes) =>
+        EraseWhile(() => HasOldest && IsNeededFor(newBytes()), reservedBytes, mayRecycle: true);
 
     /// <summary>The same until there are few enough segments and entries.</summary>
-    public void KeepCounts(long reservedBytes) => EraseWhile(() => IsNeededForCounts, reservedBytes);
+    public void KeepCounts(long reservedBytes) => EraseWhile(() => HasOldest && IsNeededForCounts, reservedBytes, mayRecycle: true);
 
-    private void EraseWhile(Func<bool> isNeeded, long reservedBytes)
+    /// <summary>
+    /// Makes the spare out of free space, or else out of the oldest segment. Where neither gives one, the next segment is made when it is
+    /// needed, and fails there if it must.
+    /// </summary>
+    public void EnsureSpare(long reservedBytes)
+    {
+        if (!CanGain(BytesToSpare(), writer.LeastCapacity(0), segments.Ordered.Count - 1))
+        {
+            return;
+        }
+
+        MakeRoom(BytesToSpare, reservedBytes);
+        if (!TryMakeSpare())
+        {
+            MakeRoom(BytesToSpare, reservedBytes);
+            TryMakeSpare();
+        }
+    }
+
+    /// <summary>
+    /// Others have taken the space that has to stay free: erases oldest segments until it is free again or only the newest is left,
+    /// then the spare, which is the reserve.
+    /// </summary>
+    public void ShrinkToFit()
+    {
+        _space.MeasureAnew();
+        EraseWhile(() => HasOldest && segments.Ordered.Count > 1 && _space.HeadroomBytes < 0, reservedBytes: 0, mayRecycle: false);
+        if (_space.HeadroomBytes < 0 && writer.Spare.Bytes > 0)
+        {
+            writer.Spare.Drop();
+        }
+    }
+
+    /// <summary>Whether erasing or recycling this many of the oldest segments would give what is needed.</summary>
+    private bool CanGain(long neededBytes, long leastCapacity, int segmentCount)
+    {
+        long headroom = Math.Max(0, _space.HeadroomBytes);
+        if (neededBytes <= headroom)
+        {
+            return true;
+        }
+
+        headroom = _space.HeadroomBytes;
+        for (int i = 0; i < segmentCount; i++)
+        {
+            var segment = segments.Ordered[i];
+            bool canBecomeSpare = CanBecomeSpare(segment, isLast: i == segments.Ordered.Count - 1);
+            headroom += segment.LengthBytes;
+            if (neededBytes <= headroom || (canBecomeSpare && segment.LengthBytes >= leastCapacity))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>False when the disk is full, although it had seemed to have room.</summary>
+    private bool TryMakeSpare()
+    {
+        try
+        {
+            if (writer.Spare.Bytes == 0 && !IsNeededFor(BytesToSpare()))
+            {
+                writer.Spare.Make();
+                _space.Grew();
+            }
+
+            return true;
+        }
+        catch (IOException exception) when (Faults.KindOf(exception) == FaultKind.Full)
+        {
+            _space.RunOut();
+            return false;
+        }
+        catch (IOException)
+        {
+            // It is made in advance: nobody needs it yet.
+            return true;
+        }
+    }
+
+    private long BytesToSpare() => writer.Spare.Bytes > 0 ? 0 : settings.SegmentBytes;
+
+    private void EraseWhile(Func<bool> isNeeded, long reservedBytes, bool mayRecycle)
     {
         bool marked = false;
-        while (isNeeded() && segments.Ordered.Count > 0 && !writer.IsActive(segments.Ordered[0]))
+        while (isNeeded())
         {
             if (!marked)
             {
@@ -57,31 +176,34 @@ internal sealed class Reclaim(
 
             var oldest = segments.Ordered[0];
             Reinsert(oldest, reservedBytes);
-            Erase(oldest);
+            Erase(oldest, mayRecycle);
         }
     }
 
     /// <summary>Erases every segment up to this number, without keeping anything of them.</summary>
     public void EraseUpTo(long number)
     {
-        while (segments.Ordered.Count > 0 && segments.Ordered[0].Number <= number && !writer.IsActive(segments.Ordered[0]))
+        while (HasOldest && segments.Ordered[0].Number <= number)
         {
-            Erase(segments.Ordered[0]);
+            Erase(segments.Ordered[0], mayRecycle: true);
         }
     }
 
     /// <summary>
     /// Appends again everything in a sealed segment that still matters: live values that verify, removals and evictions too, under
-    /// their old numbers. The file itself goes in its turn.
+    /// their old numbers. The file itself goes in its turn. Until then its own removals and evictions count as before; so where they
+    /// cannot be appended again, because the footer does not verify, nothing comes back.
+    ///
+    /// Faults: what was appended again is right wherever it stops, and the segment is retired when it meets its next corrupt record.
     /// </summary>
     public void Retire(SegmentFile segment, Action<long> begin)
     {
-        segment.IsRetired = true;
-        if (segment.ReadFooter() is not { } facts)
+        if (segments.At(segment.Slot) != segment)
         {
             return;
         }
 
+        var facts = FactsOf(segment);
         foreach (ref readonly Fact fact in facts.All)
         {
             if (segments.At(segment.Slot) != segment)
@@ -104,7 +226,7 @@ internal sealed class Reclaim(
                 writer.Add(mark);
             }
             else if (IsLive(fact, segment, out var where)
-                && RecordReader.ReadValue(segment, where) is { } entry
+                && reader.ReadValue(segment, where) is { } entry
                 && !barriers.Covers(entry.Tags, entry.Ticket))
             {
                 MakeRoomFor(where.Length, begin);
@@ -113,6 +235,24 @@ internal sealed class Reclaim(
         }
 
         writer.WriteRun();
+        segment.IsRetired = true;
+    }
+
+    /// <summary>The facts of a segment; where its footer does not verify, the values that the index has in it.</summary>
+    private SegmentFacts FactsOf(SegmentFile segment)
+    {
+        if (segment.ReadFooter() is { } facts)
+        {
+            return facts;
+        }
+
+        var live = new SegmentFacts();
+        foreach (var entry in index.Where(entry => entry.Slot == segment.Slot).OrderBy(entry => entry.Offset))
+        {
+            live.Add(Fact.Value(entry.KeyHash, entry.Sequence, entry.Deadline, entry.Offset, entry.Length));
+        }
+
+        return live;
     }
 
     private void MakeRoomFor(long recordBytes, Action<long> begin)
@@ -132,7 +272,7 @@ internal sealed class Reclaim(
 
     private void Reinsert(SegmentFile oldest, long reservedBytes)
     {
-        if (TryRead(oldest, static segment => segment.ReadFooter()) is not { } facts)
+        if (TryRead(oldest, FactsOf) is not { } facts)
         {
             return;
         }
@@ -146,7 +286,7 @@ internal sealed class Reclaim(
                 && (where.WasRead || isShort)
                 && where.Length <= left
                 && writer.HasRoom(where.Length + reservedBytes)
-                && TryRead(oldest, segment => RecordReader.ReadValue(segment, where)) is { } entry
+                && TryRead(oldest, segment => reader.ReadValue(segment, where)) is { } entry
                 && !barriers.Covers(entry.Tags, entry.Ticket))
             {
                 writer.AddAgain(entry, where);
@@ -157,7 +297,7 @@ internal sealed class Reclaim(
         writer.WriteRun();
     }
 
-    private void Erase(SegmentFile oldest)
+    private void Erase(SegmentFile oldest, bool mayRecycle)
     {
         if (index.LiveCount(oldest.Slot) > 0)
         {
@@ -169,10 +309,60 @@ internal sealed class Reclaim(
             listener.SweepMemory();
         }
 
-        directory.Delete(directory.SegmentOf(storeId, oldest.Number));
+        bool isRenamed = mayRecycle && _space.IsTight && CanBecomeSpare(oldest, isLast: segments.Ordered.Count == 1) && TryRename(oldest);
+        if (!isRenamed)
+        {
+            directory.Delete(directory.SegmentOf(storeId, oldest.Number));
+        }
+
         segments.Remove(oldest);
+        writer.Forget(oldest);
         barriers.Forget(oldest.Number);
         Interlocked.Increment(ref _erasedCount);
+        if (isRenamed)
+        {
+            ZeroSpare(oldest.LengthBytes);
+        }
+    }
+
+    /// <summary>A short one is worth it only when nothing else is left to write to.</summary>
+    private bool CanBecomeSpare(SegmentFile segment, bool isLast) =>
+        writer.Spare.Bytes == 0
+        && segment.CanBeRecycled
+        && (isLast || segment.LengthBytes >= settings.SegmentBytes / LeastSparePart);
+
+    private bool TryRename(SegmentFile oldest)
+    {
+        try
+        {
+            writer.Spare.Rename(oldest.Number);
+            return true;
+        }
+        catch (Exception exception)
+        {
+            // It is erased then, or that fails too.
+            listener.Faulted(exception);
+            return false;
+        }
+    }
+
+    private void ZeroSpare(long lengthBytes)
+    {
+        try
+        {
+            // What the segment had is not counted at this moment, and not free either.
+            long limit = Math.Min(settings.MaxDiskBytes - OwnBytes - lengthBytes, _space.HeadroomBytes - lengthBytes);
+            writer.Spare.Zero(lengthBytes, RecordFormat.Align(Math.Max(0, limit - RecordFormat.Alignment + 1)));
+            Interlocked.Increment(ref _recycledCount);
+        }
+        catch (IOException exception) when (Faults.KindOf(exception) == FaultKind.Full)
+        {
+            // A file system that copies on write has no room for zeros either. The file is gone, and with it its bytes are free.
+        }
+        catch (Exception exception)
+        {
+            listener.Faulted(exception);
+        }
     }
 
     /// <summary>What cannot be read is not kept; it must not keep the segment from being erased, or nothing could be written any more.</summary>

@@ -53,9 +53,7 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
 
                 if (attempt == Attempts)
                 {
-                    index.RemoveIfSame(where.KeyHash, where.Sequence, where.Slot);
-                    segment.CountCorrupt();
-                    quarantine.Keep(segment.Number, record);
+                    GiveUp(segment, where, record);
                     return ReadOutcome.Corrupt;
                 }
             }
@@ -92,21 +90,48 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
         return entry is not null;
     }
 
-    /// <summary>Reads a live value for reinsertion, or null where it does not verify.</summary>
-    public static CacheEntry? ReadValue(SegmentFile segment, in IndexedEntry where)
+    /// <summary>
+    /// Reads a live value for reinsertion, on the writer lane; null where it has moved on or does not verify. Throws what the file
+    /// system throws.
+    /// </summary>
+    public CacheEntry? ReadValue(SegmentFile segment, in IndexedEntry where)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(where.Length);
         try
         {
-            var record = buffer.AsSpan(0, segment.File.Read(buffer.AsSpan(0, where.Length), where.Offset));
-            return Verify(record, segment.Seed, where.Sequence, out var header)
-                ? Decode(record, header, new CacheKey(header.Space, RecordFormat.KeyOf(record, header).ToString()), where.Deadline)
-                : null;
+            for (int attempt = 1; ; attempt++)
+            {
+                var record = buffer.AsSpan(0, segment.File.Read(buffer.AsSpan(0, where.Length), where.Offset));
+                if (Verify(record, segment.Seed, where.Sequence, out var header))
+                {
+                    return Decode(
+                        record, header, new CacheKey(header.Space, RecordFormat.KeyOf(record, header).ToString()), where.Deadline);
+                }
+
+                if (!StillThere(where))
+                {
+                    return null;
+                }
+
+                if (attempt == Attempts)
+                {
+                    GiveUp(segment, where, record);
+                    return null;
+                }
+            }
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }
+    }
+
+    private void GiveUp(SegmentFile segment, in IndexedEntry where, ReadOnlySpan<byte> record)
+    {
+        index.RemoveIfSame(where.KeyHash, where.Sequence, where.Slot);
+        segment.CountCorrupt();
+        var reason = ReasonAgainst(record, segment.Seed, where);
+        quarantine.Keep(new DamagedPlace(reason, segment.Number, where.Offset, where.KeyHash, where.Length), record);
     }
 
     private bool StillThere(in IndexedEntry where) =>
@@ -132,6 +157,13 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
         && header.Codec == 0
         && header.StoredBytes == header.RawBytes
         && RecordFormat.VerifyPayload(record, header, seed);
+
+    /// <summary>Why bytes do not verify. Asked afterwards, so that what verifies does not pay for it.</summary>
+    private static QuarantineReason ReasonAgainst(ReadOnlySpan<byte> record, in SegmentSeed seed, in IndexedEntry where) =>
+        record.Length < where.Length ? QuarantineReason.Truncated
+        : !RecordFormat.TryReadHeader(record, seed, out var header) ? QuarantineReason.HeaderDamaged
+        : header.Sequence == where.Sequence && !RecordFormat.VerifyPayload(record, header, seed) ? QuarantineReason.PayloadDamaged
+        : QuarantineReason.WrongRecord;
 
     private static CacheEntry? Decode(ReadOnlySpan<byte> record, in RecordHeader header, in CacheKey key, long deadline)
     {

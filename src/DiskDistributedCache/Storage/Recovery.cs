@@ -9,9 +9,18 @@ namespace DiskDistributedCache.Storage;
 /// tail. A mark is known from the header of the next segment and from the superblock.
 /// </summary>
 internal sealed class Recovery(
-    CacheDirectory directory, Guid storeId, SegmentTable segments, EntryIndex index, TagBarriers barriers, StoreListener listener)
+    CacheDirectory directory,
+    Guid storeId,
+    SegmentTable segments,
+    EntryIndex index,
+    TagBarriers barriers,
+    Quarantine quarantine,
+    StoreListener listener)
 {
+    private const int MaxDamageBytes = 64 << 10;
+
     private readonly Dictionary<SegmentFile, SegmentHeader> _headers = [];
+    private readonly Dictionary<SegmentFile, DamagedPlace> _damages = [];
     private long _highestSequence;
     private long _lastEnd;
     private long _holeUpTo;
@@ -24,7 +33,8 @@ internal sealed class Recovery(
 
     /// <summary>
     /// Fills index and barriers, seals the last segment, and returns where the log ends. What a hole makes worthless is erased, the
-    /// oldest first, so that the hole stays visible until everything before it is gone.
+    /// oldest first, so that the hole stays visible until everything before it is gone. Of a segment with damage the first bytes that
+    /// do not verify go to quarantine before it is erased.
     /// </summary>
     public LogMark Run(Superblock superblock)
     {
@@ -122,6 +132,7 @@ internal sealed class Recovery(
         _highestSequence = Math.Max(_highestSequence, scan.Facts.HighestSequence);
         if (scan.HasHole)
         {
+            _damages[segment] = scan.Damage;
             Hole(upTo: segment.Number);
             return;
         }
@@ -161,9 +172,33 @@ internal sealed class Recovery(
         while (segments.Ordered.Count > 0 && segments.Ordered[0].Number <= _holeUpTo)
         {
             var oldest = segments.Ordered[0];
+            KeepDamage(oldest);
             directory.Delete(directory.SegmentOf(storeId, oldest.Number));
             segments.Remove(oldest);
         }
+    }
+
+    /// <summary>Read again, because there may be many segments with damage.</summary>
+    private void KeepDamage(SegmentFile segment)
+    {
+        if (!_damages.TryGetValue(segment, out var place))
+        {
+            return;
+        }
+
+        byte[] bytes = new byte[Math.Min(MaxDamageBytes, place.OriginalBytes)];
+        int read = 0;
+        try
+        {
+            read = segment.File.Read(bytes, place.Offset);
+        }
+        catch (Exception exception)
+        {
+            // The segment goes all the same, and the place is on the list.
+            listener.Faulted(exception);
+        }
+
+        quarantine.Keep(place, bytes.AsSpan(0, read));
     }
 
     private void Apply(SegmentFile segment, SegmentFacts facts)

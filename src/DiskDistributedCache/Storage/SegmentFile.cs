@@ -32,6 +32,15 @@ internal sealed class SegmentFile(long number, int slot, SegmentSeed seed, Store
     /// <summary>Whether so much of the segment is corrupt that what is live in it has been appended again elsewhere.</summary>
     public bool IsRetired { get; set; }
 
+    /// <summary>Whether a write to it failed: its file is not written again, also not as another segment.</summary>
+    public bool IsBroken { get; set; }
+
+    /// <summary>
+    /// Whether its file may become another segment: no write to it and no sync of it failed, and its bytes have always been
+    /// read as they were written.
+    /// </summary>
+    public bool CanBeRecycled => !IsBroken && !HasSyncFailed && !IsRetired && CarriedFooter is null && CorruptCount == 0;
+
     /// <summary>Records of the segment that did not verify.</summary>
     public int CorruptCount => Volatile.Read(ref _corruptCount);
 

@@ -19,6 +19,9 @@ internal sealed class SegmentScan(SegmentFile segment, SegmentHeader? header, lo
     /// <summary>Something below a mark, or something that was complete once, cannot be read.</summary>
     public bool HasHole { get; private set; }
 
+    /// <summary>Of a hole: the first bytes that do not verify, with the rest of the segment.</summary>
+    public DamagedPlace Damage { get; private set; }
+
     public void Run()
     {
         byte[] bytes = new byte[segment.File.Length];
@@ -41,6 +44,31 @@ internal sealed class SegmentScan(SegmentFile segment, SegmentHeader? header, lo
         Facts.EndOffset = at;
         bool isWhole = header is not null && file.Length >= header.Capacity;
         HasHole = at < completeEnd || !(isWhole || (markIsFinal && markEnd > 0));
+        if (HasHole)
+        {
+            Damage = DamageAt(file, at, endsBeforeMark: at < completeEnd);
+        }
+    }
+
+    /// <summary>
+    /// Says what can be said of a hole. Without its header the segment is damaged from its beginning; with it, the file was cut where
+    /// no record is missing that is known of, or where it has no room for the next one.
+    /// </summary>
+    private DamagedPlace DamageAt(ReadOnlySpan<byte> file, int at, bool endsBeforeMark)
+    {
+        if (header is null)
+        {
+            return new DamagedPlace(QuarantineReason.SegmentDamaged, segment.Number, 0, 0, file.Length);
+        }
+
+        bool hasHeader = RecordFormat.TryReadHeader(file[at..], segment.Seed, out var record);
+        bool isCut = !endsBeforeMark || file.Length - at < (hasHeader ? record.RecordBytes : RecordFormat.HeaderBytes);
+        return new DamagedPlace(
+            isCut ? QuarantineReason.Truncated : QuarantineReason.SegmentDamaged,
+            segment.Number,
+            at,
+            hasHeader ? record.KeyHash : 0,
+            file.Length - at);
     }
 
     private void Add(ReadOnlySpan<byte> bytes, in RecordHeader record, long at, bool verifies)

@@ -73,9 +73,15 @@ internal sealed class SegmentStore : IDisposable
 
     public OpenReport Report { get; private set; } = null!;
 
-    public long DiskBytes => _segments.TotalBytes + _writer.SpareBytes;
+    public long DiskBytes => _reclaim.OwnBytes;
 
     public long ErasedSegments => _reclaim.ErasedCount;
+
+    /// <summary>Those of the erased segments whose files are used again.</summary>
+    public long RecycledSegments => _reclaim.RecycledCount;
+
+    /// <summary>Whether the file system, and not the limit of the cache, keeps the store from growing.</summary>
+    public bool IsShortOfSpace => _reclaim.Space.IsShort;
 
     /// <summary>Opens the store of a directory, or begins a new one where what is there cannot be trusted.</summary>
     /// <param name="directory">The directory. Its lock is taken, and left to the caller when this throws.</param>
@@ -89,6 +95,7 @@ internal sealed class SegmentStore : IDisposable
     {
         directory.Prepare();
         directory.Lock();
+        quarantine.Load();
         var superblock = SuperblockFile.Open(directory, trust, clock, previous: null);
         var store = new SegmentStore(directory, settings, clock, quarantine, trust, listener, superblock);
         try
@@ -110,6 +117,7 @@ internal sealed class SegmentStore : IDisposable
     public void StartOver()
     {
         _trust.Disown();
+        var highest = new LogMark(0, 0, _writer.Mark.HighestSequence);
         Index.Clear(long.MaxValue);
         _segments.Clear();
         _superblock.Dispose();
@@ -122,7 +130,21 @@ internal sealed class SegmentStore : IDisposable
         }
 
         Use(SuperblockFile.Open(_directory, _trust, _clock, _superblock.Identity));
+
+        // The barriers that are known have the numbers of before; what is written from here on has to be above them.
+        _writer.ContinueAfter(highest);
         Recover();
+    }
+
+    /// <summary>Makes sure that the store is still this process's, and where others would find it.</summary>
+    /// <exception cref="StoreGoneException">It is not.</exception>
+    public void CheckIdentity()
+    {
+        _superblock.CheckIdentity();
+        if (_writer.HasActive)
+        {
+            CheckActive();
+        }
     }
 
     public ulong HashOf(in CacheKey key) => KeyHash.Of(key, _superblock.Identity.HashSeed);
@@ -131,7 +153,7 @@ internal sealed class SegmentStore : IDisposable
     public ReadOutcome Read(in CacheKey key, in IndexedEntry where, out CacheEntry? entry)
     {
         var outcome = _reader.Read(key, where, out entry);
-        if (outcome == ReadOutcome.Corrupt && _segments.At(where.Slot) is { CorruptCount: DamagedAtCount })
+        if (outcome == ReadOutcome.Corrupt && _segments.At(where.Slot) is { CorruptCount: >= DamagedAtCount, IsRetired: false })
         {
             Interlocked.Increment(ref _damagedCount);
         }
@@ -145,34 +167,37 @@ internal sealed class SegmentStore : IDisposable
 
     /// <summary>
     /// Appends mutations in order; they are with the operating system when this returns. After a throw some may have been appended;
-    /// appending them again is right.
+    /// appending them again is right. On a full disk the oldest segments make room; a throw of <see cref="FaultKind.Full"/> says
+    /// that nothing is left that could.
     /// </summary>
     public void Append(IReadOnlyList<Mutation> batch)
     {
+        int writtenCount = 0;
         long clearedIn = 0;
-        foreach (var mutation in batch)
-        {
-            long length = mutation.RecordBytes;
-            if (!_writer.HasRoom(length))
-            {
-                _writer.WriteRun();
-                Roll(length);
-            }
 
-            MarkSegment();
-            _writer.Add(mutation);
-            if (mutation is { Kind: RecordKind.Clear, IsMerged: false })
+        // Each try uses up the reserve or an older segment.
+        for (int left = _segments.Ordered.Count + 1; ; left--)
+        {
+            try
             {
-                clearedIn = _writer.Mark.Segment;
+                AppendFrom(batch, ref writtenCount, ref clearedIn);
+                break;
+            }
+            catch (IOException exception) when (left > 0 && CanGiveWay(exception))
+            {
+                // Where it was a write that failed, its segment has ended, and the next one begins in the reserve.
+                _reclaim.Space.RunOut();
             }
         }
 
-        _writer.WriteRun();
         if (clearedIn > 0)
         {
             EraseCleared(clearedIn);
         }
     }
+
+    /// <summary>Gives back what others need: erases oldest segments until <c>MinFreeDiskBytes</c> are free or only the newest is left.</summary>
+    public void ShrinkToFit() => _reclaim.ShrinkToFit();
 
     /// <summary>Whether a segment has so many corrupt records that it should be retired.</summary>
     public bool HasDamagedSegment => Volatile.Read(ref _damagedCount) > 0;
@@ -201,7 +226,7 @@ internal sealed class SegmentStore : IDisposable
     /// <exception cref="StoreGoneException">It is not.</exception>
     public void Heartbeat()
     {
-        _superblock.CheckIdentity();
+        CheckIdentity();
         _superblock.WriteNext(StateAs(isClean: false));
         _markedSegment = _writer.Mark.Segment;
     }
@@ -269,6 +294,7 @@ internal sealed class SegmentStore : IDisposable
     /// <summary>Seals, syncs and marks the store as clean. Without this, or when it throws, the store is one of a killed process.</summary>
     public void Close()
     {
+        CheckIdentity();
         if (_writer.HasAbandoned)
         {
             Roll(0);
@@ -319,7 +345,7 @@ internal sealed class SegmentStore : IDisposable
         var storeId = superblock.Identity.StoreId;
         _superblock = superblock;
         _writer = new SegmentWriter(_directory, _settings, storeId, _segments, Index, Barriers, _clock);
-        _reclaim = new Reclaim(_directory, _settings, storeId, _segments, Index, Barriers, _writer, _clock, _listener);
+        _reclaim = new Reclaim(_directory, _settings, storeId, _segments, Index, Barriers, _writer, _reader, _clock, _listener);
     }
 
     private void Recover()
@@ -339,7 +365,7 @@ internal sealed class SegmentStore : IDisposable
         {
             _clock.AdvanceTo(found.ClockHighWater);
             _directory.Delete(_directory.SpareOf(found.StoreId));
-            var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers, _listener);
+            var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers, _quarantine, _listener);
             _writer.ContinueAfter(recovery.Run(found));
             _trust.Vouch(found.SessionId);
             _superblock.WriteBoth(StateAs(isClean: false));
@@ -348,9 +374,96 @@ internal sealed class SegmentStore : IDisposable
 
         _trust.Own();
         FirstSequence = _writer.Mark.HighestSequence + SessionGap;
-        if (_reclaim.IsNeededFor(0) || _reclaim.IsNeededForCounts)
+        FitRecovered();
+    }
+
+    /// <summary>What was recovered may be more than the limits and the disk allow now.</summary>
+    private void FitRecovered()
+    {
+        try
         {
-            Roll(0);
+            ShrinkToFit();
+            if (_reclaim.IsNeededFor(0) || _reclaim.IsNeededForCounts)
+            {
+                Roll(0);
+            }
+        }
+        catch (IOException exception) when (Faults.KindOf(exception) == FaultKind.Full)
+        {
+            // It can be read all the same. What has to go goes before the first append.
+        }
+    }
+
+    /// <param name="batch">The mutations.</param>
+    /// <param name="writtenCount">How many have been written, and then the same.</param>
+    /// <param name="clearedIn">The segment in which the last clear is.</param>
+    private void AppendFrom(IReadOnlyList<Mutation> batch, ref int writtenCount, ref long clearedIn)
+    {
+        for (int i = writtenCount; i < batch.Count; i++)
+        {
+            var mutation = batch[i];
+            bool hasRoom = _writer.HasRoom(mutation.RecordBytes);
+            if (!hasRoom)
+            {
+                _writer.WriteRun();
+                writtenCount = i;
+                hasRoom = TryRoll(mutation);
+            }
+
+            MarkSegment();
+            if (hasRoom)
+            {
+                _writer.Add(mutation);
+            }
+            else
+            {
+                _writer.Refuse(mutation);
+            }
+
+            if (mutation is { Kind: RecordKind.Clear, IsMerged: false })
+            {
+                clearedIn = _writer.Mark.Segment;
+            }
+        }
+
+        _writer.WriteRun();
+        writtenCount = batch.Count;
+    }
+
+    private bool CanGiveWay(Exception exception) =>
+        exception is not NoRoomException && Faults.KindOf(exception) == FaultKind.Full && _reclaim.HasSomethingToGive;
+
+    /// <summary>
+    /// Goes on to the next segment. False when a value is too large for the disk as it is, and there is room for its removal: it must not
+    /// cost everything that is there, nor keep what comes behind it waiting.
+    /// </summary>
+    private bool TryRoll(Mutation mutation)
+    {
+        bool isRefused = mutation.Kind == RecordKind.Value && !CanRoll(mutation.RecordBytes);
+        long recordBytes = isRefused ? RecordFormat.LengthOf(0) : mutation.RecordBytes;
+        if (!_writer.HasRoom(recordBytes))
+        {
+            Roll(recordBytes);
+        }
+
+        return !isRefused;
+    }
+
+    private bool CanRoll(long recordBytes)
+    {
+        _reclaim.Space.Measure();
+        return _reclaim.CanMakeRoomFor(recordBytes);
+    }
+
+    private void CheckActive()
+    {
+        try
+        {
+            _directory.OpenToRead(_directory.SegmentOf(_superblock.Identity.StoreId, _writer.Mark.Segment)).Dispose();
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new StoreGoneException("A segment was removed.");
         }
     }
 
@@ -362,16 +475,38 @@ internal sealed class SegmentStore : IDisposable
     /// </summary>
     private void Roll(long recordBytes)
     {
-        _reclaim.MakeRoom(_writer.BytesToBegin(recordBytes), reservedBytes: 0);
+        // Files are renamed and erased from here on: not in a store that another process has taken over.
+        _superblock.CheckIdentity();
+        if (!CanRoll(recordBytes))
+        {
+            throw new NoRoomException();
+        }
+
+        _reclaim.MakeRoom(() => _writer.BytesToBegin(recordBytes), reservedBytes: 0);
         Seal();
 
         // Once more, for what had to be left because it was in the active segment.
-        _reclaim.MakeRoom(_writer.BytesToBegin(recordBytes), reservedBytes: 0);
-        _writer.Begin(recordBytes);
-        MarkSegment();
-        _reclaim.MakeRoom(_writer.BytesToBegin(0), recordBytes);
+        _reclaim.MakeRoom(() => _writer.BytesToBegin(recordBytes), reservedBytes: 0);
+        if (_reclaim.Space.Lacks(_writer.BytesToBegin(recordBytes)))
+        {
+            throw new NoRoomException();
+        }
+
+        Begin(recordBytes);
         _reclaim.KeepCounts(recordBytes);
-        _writer.EnsureSpare();
+        _reclaim.EnsureSpare(recordBytes);
+    }
+
+    private void Begin(long recordBytes)
+    {
+        bool grows = _writer.BytesToBegin(recordBytes) > 0;
+        _writer.Begin(recordBytes);
+        if (grows)
+        {
+            _reclaim.Space.Grew();
+        }
+
+        MarkSegment();
     }
 
     /// <summary>
@@ -388,7 +523,7 @@ internal sealed class SegmentStore : IDisposable
 
     private void Seal()
     {
-        _reclaim.MakeRoom(_writer.BytesToSeal, reservedBytes: 0);
+        _reclaim.MakeRoom(() => _writer.BytesToSeal, reservedBytes: 0);
         _writer.Seal();
     }
 

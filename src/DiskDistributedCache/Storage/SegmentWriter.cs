@@ -5,7 +5,7 @@ namespace DiskDistributedCache.Storage;
 
 /// <summary>
 /// The end of the log: appends records in batches, seals full segments and begins new ones. Everything here happens on the writer
-/// lane.
+/// lane. It owns the spare segment.
 ///
 /// Order of effects of a batch: decide per record (the append rule), write, read back and compare, then publish the locations
 /// that are still current. Of a new segment: a file under another name with its full length, its header, then its name; so a
@@ -25,6 +25,7 @@ internal sealed class SegmentWriter(
 {
     private const int BatchBytes = 1 << 20;
 
+    private readonly SpareSegment _spare = new(directory, settings, storeId);
     private readonly List<Placed> _run = [];
     private byte[] _buffer = new byte[64 << 10];
     private byte[] _readBack = [];
@@ -38,7 +39,6 @@ internal sealed class SegmentWriter(
     // The last segment, where it could not get its footer.
     private SegmentFile? _abandoned;
     private SegmentFacts? _abandonedFacts;
-    private bool _hasSpare;
 
     /// <summary>Where the log ends.</summary>
     public LogMark Mark { get; private set; }
@@ -50,15 +50,20 @@ internal sealed class SegmentWriter(
     /// <summary>Goes on behind a log that was recovered and sealed.</summary>
     public void ContinueAfter(in LogMark mark) => Mark = mark;
 
-    public long SpareBytes => _hasSpare ? settings.SegmentBytes : 0;
+    public SpareSegment Spare => _spare;
 
     /// <summary>Bytes that beginning a segment for a record of this length adds to the disk.</summary>
-    public long BytesToBegin(long recordBytes) => CapacityFor(recordBytes, _abandonedFacts?.FooterLength ?? 0) - SpareBytes;
+    public long BytesToBegin(long recordBytes) => CapacityFor(recordBytes, CarriedBytes) - _spare.Bytes;
+
+    /// <summary>The smallest capacity of a segment that begins with a record of this length.</summary>
+    public long LeastCapacity(long recordBytes) => LeastCapacity(recordBytes, CarriedBytes);
 
     /// <summary>Bytes that the footer of the active segment adds to the disk: what does not fit behind the last record.</summary>
     public long BytesToSeal => _active is null ? 0 : Math.Max(0, _facts.EndOffset + _facts.FooterLength - _capacity);
 
     public bool IsActive(SegmentFile segment) => ReferenceEquals(segment, _active);
+
+    private long CarriedBytes => _abandonedFacts?.FooterLength ?? 0;
 
     /// <summary>Whether a record of this length fits into the active segment behind what is waiting in the run.</summary>
     public bool HasRoom(long recordBytes) =>
@@ -78,8 +83,7 @@ internal sealed class SegmentWriter(
                 AddValue(mutation.Entry!, mutation.KeyHash, mutation.Entry!.Deadline, EntryIndex.PendingSlot);
                 break;
             case RecordKind.Value:
-                index.RemoveIfSame(mutation.KeyHash, mutation.Sequence);
-                AddMark(RecordKind.Removal, mutation.Sequence, mutation.KeyHash, null, 0, 0);
+                Refuse(mutation);
                 break;
             case RecordKind.Touch when !index.TryGet(mutation.KeyHash, out var entry) || entry.Sequence != mutation.Extended:
                 break;
@@ -87,6 +91,13 @@ internal sealed class SegmentWriter(
                 AddMark(mutation.Kind, mutation.Sequence, mutation.KeyHash, mutation.Tag, mutation.Extended, mutation.Deadline);
                 break;
         }
+    }
+
+    /// <summary>Adds the removal that a value leaves which is not stored.</summary>
+    public void Refuse(Mutation value)
+    {
+        index.RemoveIfSame(value.KeyHash, value.Sequence);
+        AddMark(RecordKind.Removal, value.Sequence, value.KeyHash, null, 0, 0);
     }
 
     /// <summary>Appends a live value again under its old number.</summary>
@@ -157,20 +168,10 @@ internal sealed class SegmentWriter(
         long number = Mark.Segment + 1;
         var seed = new SegmentSeed(storeId, number);
         byte[] carried = _abandonedFacts?.ToFooter(_abandoned!.Seed) ?? [];
-        byte[] header = SegmentFormat.WriteHeader(
-            storeId, number, CapacityFor(recordBytes, carried.Length), Mark, carried, seed);
         long capacity = CapacityFor(recordBytes, carried.Length);
+        byte[] header = SegmentFormat.WriteHeader(storeId, number, capacity, Mark, carried, seed);
 
-        string path = directory.SegmentOf(storeId, number);
-        using (var file = directory.Open(directory.SpareOf(storeId), _hasSpare ? FileMode.OpenOrCreate : FileMode.Create, _hasSpare ? 0 : capacity))
-        {
-            _hasSpare = false;
-            file.Length = capacity;
-            file.Write(header, 0);
-        }
-
-        directory.Rename(directory.SpareOf(storeId), path);
-        var segment = new SegmentFile(number, segments.FreeSlot(), seed, directory.Open(path, FileMode.Open), capacity);
+        var segment = new SegmentFile(number, segments.FreeSlot(), seed, CreateFile(number, capacity, header), capacity);
         segments.Add(segment);
         if (_abandoned is not null)
         {
@@ -184,30 +185,45 @@ internal sealed class SegmentWriter(
         Mark = new LogMark(number, header.Length, Mark.HighestSequence);
     }
 
-    /// <summary>Makes the spare segment, so that the next one begins quickly and has its space on a disk that fills up.</summary>
-    public void EnsureSpare()
+    private StoreFile CreateFile(long number, long capacity, byte[] header)
     {
-        if (_hasSpare)
-        {
-            return;
-        }
-
         try
         {
-            using var file = directory.Open(directory.SpareOf(storeId), FileMode.Create, settings.SegmentBytes);
-            file.Length = settings.SegmentBytes;
-            _hasSpare = true;
+            using (var file = _spare.Take(capacity))
+            {
+                file.Length = capacity;
+                file.Write(header, 0);
+            }
+
+            string path = directory.SegmentOf(storeId, number);
+            directory.Rename(directory.SpareOf(storeId), path);
+            return directory.Open(path, FileMode.Open);
         }
-        catch (IOException)
+        catch
         {
-            // The spare is made in advance; without it the next segment is made when it is needed, and fails there if it must.
+            _spare.Discard();
+            throw;
         }
     }
 
-    private long CapacityFor(long recordBytes, long carriedBytes) =>
-        Math.Max(
-            settings.SegmentBytes,
-            RecordFormat.Align(SegmentFormat.HeaderBytes + carriedBytes + recordBytes) + SegmentFormat.FooterLength(1, 0));
+    /// <summary>A segment has been erased: where it was abandoned, nothing has to carry its footer any more.</summary>
+    public void Forget(SegmentFile erased)
+    {
+        if (ReferenceEquals(erased, _abandoned))
+        {
+            (_abandoned, _abandonedFacts) = (null, null);
+        }
+    }
+
+    /// <summary>As much as the spare has, where that is enough.</summary>
+    private long CapacityFor(long recordBytes, long carriedBytes)
+    {
+        long least = LeastCapacity(recordBytes, carriedBytes);
+        return _spare.Bytes >= least ? _spare.Bytes : Math.Max(settings.SegmentBytes, least);
+    }
+
+    private static long LeastCapacity(long recordBytes, long carriedBytes) =>
+        RecordFormat.Align(SegmentFormat.HeaderBytes + carriedBytes + recordBytes) + SegmentFormat.FooterLength(1, 0);
 
     /// <summary>The footer has to fit too, so that sealing needs no space that is not there already.</summary>
     private long FooterLengthWith(int moreFacts) => _facts.FooterLength + ((long)moreFacts * SegmentFormat.FactBytes);
@@ -277,6 +293,9 @@ internal sealed class SegmentWriter(
                 break;
             case RecordKind.Removal:
                 _facts.Add(Fact.Removal(placed.KeyHash, placed.Sequence));
+
+                // As a rule the index knew before. Not what the removal stands for when its value was given up, or the store begun anew.
+                index.Remove(placed.KeyHash, placed.Sequence);
                 break;
             case RecordKind.TagEviction:
                 _facts.AddTagEviction(placed.Sequence, placed.Tag!);
@@ -296,6 +315,7 @@ internal sealed class SegmentWriter(
     private void Abandon()
     {
         (_abandoned, _abandonedFacts) = (_active, _facts);
+        _abandoned!.IsBroken = true;
         _active = null;
         ForgetRun();
     }

@@ -28,6 +28,10 @@ internal sealed class StoreFile : IDisposable
         {
             _handle = fileSystem.File.OpenHandle(path, mode, access, share, FileOptions.None, preallocateBytes);
         }
+        catch (IOException exception) when (preallocateBytes > 0)
+        {
+            throw Faults.OfPreallocation(exception);
+        }
         catch (NotSupportedException)
         {
             _stream = fileSystem.FileStream.New(path, mode, access, share, 1);

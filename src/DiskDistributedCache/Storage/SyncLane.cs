@@ -50,10 +50,22 @@ internal sealed class SyncLane
     {
         while (Next() is { } job)
         {
-            job();
+            TryRun(job);
         }
 
         _ended();
+    }
+
+    private static void TryRun(Action job)
+    {
+        try
+        {
+            job();
+        }
+        catch (Exception)
+        {
+            // Jobs handle their own trouble. What still gets here must not end the process.
+        }
     }
 
     private Action? Next()

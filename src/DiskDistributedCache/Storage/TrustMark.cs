@@ -19,6 +19,8 @@ namespace DiskDistributedCache.Storage;
 /// </summary>
 internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDisposable
 {
+    private static readonly TimeSpan s_disposeGrace = TimeSpan.FromMilliseconds(100);
+
     private readonly Witness _witness = new(directory);
     private readonly Lock _stateLock = new();
     private readonly Lock _ioLock = new();
@@ -70,7 +72,15 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
             _isWanted = false;
         }
 
-        new Thread(DoWithdraw) { IsBackground = true, Name = "DiskDistributedCache trust" }.Start();
+        try
+        {
+            new Thread(DoWithdraw) { IsBackground = true, Name = "DiskDistributedCache trust" }.Start();
+        }
+        catch (Exception)
+        {
+            // No thread of its own is to be had.
+            ThreadPool.UnsafeQueueUserWorkItem(static mark => mark.DoWithdraw(), this, preferLocal: false);
+        }
     }
 
     /// <summary>Vouches for the store that this process is about to open, also under the name of the session that had it before.</summary>
@@ -181,9 +191,11 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     /// <summary>Lets go of the mark beside the lock, which stays: this process ends.</summary>
     public void Dispose()
     {
-        lock (_ioLock)
+        // Not at any price: a withdrawal may hang at the disk.
+        if (_ioLock.TryEnter(s_disposeGrace))
         {
             _waiterMark?.Dispose();
+            _ioLock.Exit();
         }
     }
 
@@ -191,27 +203,41 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     {
         lock (_ioLock)
         {
+            if (!IsSuspect)
+            {
+                // Everything was written meanwhile.
+                return;
+            }
+
             if (_isOwner && Try(_witness.Withdraw))
             {
                 Land();
                 return;
             }
 
-            // The revocation first, because it is quick and no disk can hang it. The mark is better: it outlives the operating system.
-            bool isRevoked = directory.Revocation is not null && Try(() => _witness.Revoke(session));
-            if (isRevoked)
-            {
-                Land();
-            }
+            Revoke();
+            Land();
+        }
+    }
 
-            bool isMarked = Try(() => _waiterMark ??= directory.LeaveWaiterMark(session));
-            if (isRevoked && isMarked)
-            {
-                Try(_witness.Forgive);
-            }
+    /// <summary>
+    /// The revocation first, because it is quick and no disk can hang it. The mark is better: it outlives the operating system. A
+    /// revocation by another process serves as well, and stays.
+    /// </summary>
+    private void Revoke()
+    {
+        bool isRevokedByOther = _witness.IsRevokedByOther(session);
+        bool isRevoked = isRevokedByOther || (directory.Revocation is not null && Try(() => _witness.Revoke(session)));
+        if (isRevoked)
+        {
+            Land();
         }
 
-        Land();
+        bool isMarked = Try(() => _waiterMark ??= directory.LeaveWaiterMark(session));
+        if (isMarked && isRevoked && !isRevokedByOther)
+        {
+            Try(_witness.Forgive);
+        }
     }
 
     /// <summary>What is owed may be acknowledged. Does nothing where trust was reset meanwhile: then nothing is owed.</summary>

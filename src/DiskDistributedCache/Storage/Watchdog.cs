@@ -56,10 +56,23 @@ internal sealed class Watchdog : IDisposable
         {
             // Disarmed first: whoever begins to wait from here on arms it again.
             _isArmed = false;
-            if (_tick())
+            if (TryTick())
             {
                 Arm();
             }
+        }
+    }
+
+    private bool TryTick()
+    {
+        try
+        {
+            return _tick();
+        }
+        catch (Exception)
+        {
+            // What went wrong is not worth the callers who wait.
+            return true;
         }
     }
 

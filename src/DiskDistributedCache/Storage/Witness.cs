@@ -45,7 +45,7 @@ internal sealed class Witness(CacheDirectory directory)
     }
 
     /// <summary>Whether the witness is there and vouches for this session.</summary>
-    public bool VouchesFor(Guid session) => Read(directory.Witness).Contains(session);
+    public bool VouchesFor(Guid session) => Read(directory.Witness) is { } ids && ids.Contains(session);
 
     /// <summary>Takes the proof of health away.</summary>
     public void Withdraw()
@@ -67,7 +67,7 @@ internal sealed class Witness(CacheDirectory directory)
 
     /// <summary>Whether a session other than this one has revoked the store. A revocation that cannot be read counts.</summary>
     public bool IsRevokedByOther(Guid session) =>
-        directory.Revocation is { } path && directory.Exists(path) && Read(path) is var ids && (ids.Count != 1 || ids[0] != session);
+        Read(directory.Revocation) is { } ids && (ids.Count != 1 || ids[0] != session);
 
     /// <summary>Takes the revocation back: what it was about has been written, or the store begun anew.</summary>
     public void Forgive()
@@ -78,14 +78,15 @@ internal sealed class Witness(CacheDirectory directory)
         }
     }
 
-    private List<Guid> Read(string? path)
+    /// <summary>The ids in a file: null where there is no file, none where it cannot be read. Not asked whether it exists: .NET denies that on any error.</summary>
+    private List<Guid>? Read(string? path)
     {
-        var ids = new List<Guid>();
         if (path is null)
         {
-            return ids;
+            return null;
         }
 
+        var ids = new List<Guid>();
         try
         {
             using var file = directory.OpenToRead(path);
@@ -95,6 +96,10 @@ internal sealed class Witness(CacheDirectory directory)
             {
                 ids.Add(new Guid(content.Slice(at, IdBytes)));
             }
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
         }
         catch (Exception)
         {

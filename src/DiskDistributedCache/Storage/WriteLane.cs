@@ -37,11 +37,13 @@ internal sealed class WriteLane
     private readonly Queue<Job> _jobs = new();
     private readonly List<Mutation> _batch = [];
     private readonly List<Mutation> _due = [];
+    private readonly List<TimeSpan> _waits = [];
     private long _dueSince;
     private long _busySince;
     private TimeSpan _busyLimit;
     private bool _isStallReported;
     private long _owedGeneration;
+    private bool _wasJob;
     private bool _isPaused = true;
     private bool _hasFailed;
     private bool _isStopping;
@@ -77,6 +79,9 @@ internal sealed class WriteLane
     /// <summary>Called, outside the lock, with owed values that had to be dropped.</summary>
     public event Action<CacheEntry>? ValueDropped;
 
+    /// <summary>Called, outside the lock, for each mutation that is owed, with the time that its caller has waited for the disk.</summary>
+    public event Action<TimeSpan>? WaitedInVain;
+
     /// <summary>Mutations that were acknowledged and are not on disk.</summary>
     public int OwedCount
     {
@@ -91,6 +96,9 @@ internal sealed class WriteLane
 
     /// <summary>Everything that waits, owed or not.</summary>
     public int QueuedCount => _queue.Count;
+
+    /// <summary>What waits and is owed, without a lock.</summary>
+    public int OwedQueuedCount => _queue.OwedCount;
 
     /// <summary>Whether somebody, or something, has to be looked after.</summary>
     public bool NeedsWatching
@@ -142,11 +150,7 @@ internal sealed class WriteLane
             Wake();
         }
 
-        if (isDue)
-        {
-            _trust.Withdraw();
-        }
-
+        AfterOwing(isDue);
         Report(dropped);
         return mutation;
     }
@@ -163,14 +167,12 @@ internal sealed class WriteLane
         Report(dropped);
     }
 
-    /// <summary>Runs a job on the lane.</summary>
-    /// <param name="job">The job.</param>
-    /// <param name="isLong">Whether it may take long without being stalled.</param>
-    public void Post(Action job, bool isLong = false)
+    /// <summary>Runs a job on the lane, before the next batch; but after a job a batch comes first.</summary>
+    public void Post(Action job, JobTime time = JobTime.Short)
     {
         lock (_lock)
         {
-            _jobs.Enqueue(new Job(job, isLong));
+            _jobs.Enqueue(new Job(job, time));
             Wake();
         }
     }
@@ -196,10 +198,7 @@ internal sealed class WriteLane
             isDue = OweWhere(_ => true);
         }
 
-        if (isDue)
-        {
-            _trust.Withdraw();
-        }
+        AfterOwing(isDue);
     }
 
     /// <summary>
@@ -221,6 +220,9 @@ internal sealed class WriteLane
                 LetDueGo();
             }
 
+            // Whoever made something due may not have come to say so yet.
+            isDue |= _due.Count > 0;
+
             if (_busySince != 0 && !_isStallReported && LaneTimes.IsOver(_busySince, _busyLimit))
             {
                 stalledSince = _busySince;
@@ -228,11 +230,7 @@ internal sealed class WriteLane
             }
         }
 
-        if (isDue)
-        {
-            _trust.Withdraw();
-        }
-
+        AfterOwing(isDue);
         Report(dropped);
         return stalledSince;
     }
@@ -300,10 +298,7 @@ internal sealed class WriteLane
             _queue.Clear();
         }
 
-        if (isDue)
-        {
-            _trust.Withdraw();
-        }
+        AfterOwing(isDue);
     }
 
     /// <summary>
@@ -407,6 +402,11 @@ internal sealed class WriteLane
         }
 
         _owedGeneration++;
+        if (!mutation.IsAcknowledged)
+        {
+            _waits.Add(Stopwatch.GetElapsedTime(mutation.AcceptedAt));
+        }
+
         if (_trust.IsWithdrawn)
         {
             mutation.TrySetResult();
@@ -421,6 +421,32 @@ internal sealed class WriteLane
         _dueSince = _due.Count == 0 ? Stopwatch.GetTimestamp() : _dueSince;
         _due.Add(mutation);
         return true;
+    }
+
+    /// <summary>Outside the lock: has the next process told, and tells who waited in vain.</summary>
+    private void AfterOwing(bool isDue)
+    {
+        if (isDue)
+        {
+            _trust.Withdraw();
+        }
+
+        if (_waits.Count == 0)
+        {
+            return;
+        }
+
+        TimeSpan[] waits;
+        lock (_lock)
+        {
+            waits = [.. _waits];
+            _waits.Clear();
+        }
+
+        foreach (var wait in waits)
+        {
+            WaitedInVain?.Invoke(wait);
+        }
     }
 
     private void LetDueGo()
@@ -463,13 +489,14 @@ internal sealed class WriteLane
                 _isSleeping = false;
             }
 
-            if (_jobs.TryDequeue(out var next))
-            {
-                Begin(next.IsLong ? Timeout.InfiniteTimeSpan : _times.LimitFor(0));
-            }
-            else if (CanWrite)
+            Job next = default;
+            if ((_wasJob || _jobs.Count == 0) && CanWrite)
             {
                 Begin(_times.LimitFor(_queue.Take(_batch, BatchBytes)));
+            }
+            else if (_jobs.TryDequeue(out next))
+            {
+                Begin(LimitOf(next.Time));
             }
             else
             {
@@ -477,10 +504,18 @@ internal sealed class WriteLane
             }
 
             job = next.Run;
+            _wasJob = job is not null;
             _hasWork = _jobs.Count > 0 || CanWrite || _isStopping;
             return !_hasEnded;
         }
     }
+
+    private TimeSpan LimitOf(JobTime time) => time switch
+    {
+        JobTime.Short => _times.LimitFor(0),
+        JobTime.Long => _times.MaxLimit,
+        _ => Timeout.InfiniteTimeSpan,
+    };
 
     private bool TakeBatch()
     {
@@ -541,10 +576,7 @@ internal sealed class WriteLane
             _batch.Clear();
         }
 
-        if (isDue)
-        {
-            _trust.Withdraw();
-        }
+        AfterOwing(isDue);
 
         return isWritten;
     }
@@ -588,5 +620,18 @@ internal sealed class WriteLane
         }
     }
 
-    private readonly record struct Job(Action Run, bool IsLong);
+    private readonly record struct Job(Action Run, JobTime Time);
+}
+
+/// <summary>How long a job may take before the disk counts as stalled.</summary>
+internal enum JobTime
+{
+    /// <summary>As long as any operation on few bytes.</summary>
+    Short = 0,
+
+    /// <summary>As long as anything that a healthy disk does in one go.</summary>
+    Long = 1,
+
+    /// <summary>It depends on how much there is: opening, recovering.</summary>
+    Endless = 2,
 }

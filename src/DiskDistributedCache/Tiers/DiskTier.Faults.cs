@@ -46,7 +46,7 @@ internal sealed partial class DiskTier
 
     private ReadResult? Read(PendingRead read)
     {
-        if (_store is not { } store || _breaker.TryBegin() is not { } operation)
+        if (_store is not { } store || !MayAsk || _breaker.TryBegin() is not { } operation)
         {
             return null;
         }
@@ -61,11 +61,10 @@ internal sealed partial class DiskTier
                 return new ReadResult(outcome, entry);
             }
 
-            Log.RecordCorrupt(_logger);
             operation.Corrupt(read.Where.Slot);
             if (store.HasDamagedSegment)
             {
-                PostOnLane(() => TryOnDisk("retiring a segment", damaged => damaged.RetireDamaged()), isLong: true);
+                PostOnLane(() => TryOnDisk("retiring a segment", damaged => damaged.RetireDamaged()), JobTime.Long);
             }
 
             return new ReadResult(outcome, entry);
@@ -80,11 +79,15 @@ internal sealed partial class DiskTier
     /// <summary>Does something to the store on the writer lane, if the breaker lets it through. False when it does not, or it failed.</summary>
     private bool TryOnDisk(string what, Action<SegmentStore> action)
     {
-        bool isForced = _isRecovering || _isDisposing;
-        var operation = isForced ? null : _breaker.TryBegin();
-        if (_store is not { } store || (operation is null && !isForced))
+        if (_store is not { } store)
         {
-            operation?.Succeed();
+            return false;
+        }
+
+        bool isForced = _isRecovering || _isDisposing;
+        var operation = isForced || !MayAsk ? null : _breaker.TryBegin();
+        if (operation is null && !isForced)
+        {
             return false;
         }
 
@@ -135,6 +138,13 @@ internal sealed partial class DiskTier
     private string CountFault(Exception exception, string what)
     {
         string id = NextFaultId();
+        _metrics.CountDiskErrors(1);
+        if (exception is StoreGoneException)
+        {
+            LoseStore();
+        }
+
+        _health.Failed(Describe(id, exception), Faults.KindOf(exception) == FaultKind.Hard);
         switch (what)
         {
             case "a write":
@@ -151,15 +161,18 @@ internal sealed partial class DiskTier
                 break;
         }
 
-        _metrics.CountDiskErrors(1);
-        if (exception is StoreGoneException)
-        {
-            // Whoever has it now knows nothing of what this process owes.
-            _trust.Disown();
-        }
-
-        _health.Failed(Describe(id, exception), Faults.KindOf(exception) == FaultKind.Hard);
         return id;
+    }
+
+    /// <summary>
+    /// Whoever has the store now knows nothing of what this process owes, nor of what it has written since. Nothing is written to it
+    /// any more.
+    /// </summary>
+    private void LoseStore()
+    {
+        _isGivenUp = true;
+        _trust.Disown();
+        _writer.Distrust();
     }
 
     /// <summary>Something failed on the disk that the store goes on without.</summary>
@@ -173,15 +186,19 @@ internal sealed partial class DiskTier
     /// <summary>On the watchdog: lets callers go, and notes operations that take too long. Answers whether there is more to look after.</summary>
     private bool LookAfter()
     {
-        if (_writer.ReleaseOverdue() is { } since)
+        long? since = _writer.ReleaseOverdue();
+        _readers.ReleaseOverdue();
+        if (since is { } began)
         {
-            Stalled(_writing, "a write", () => _writer.IsStillAt(since));
+            // Unless it has returned meanwhile, and the next one begun.
+            var writing = _writing;
+            writing = _writer.IsStillAt(began) ? writing : null;
+            Elsewhere(() => Stalled(writing, "a write", () => _writer.IsStillAt(began)));
         }
 
-        _readers.ReleaseOverdue();
         foreach (var read in _readers.TakeStalled())
         {
-            Stalled((DiskOperation?)read.Operation, "a read", () => _readers.IsStillAt(read));
+            Elsewhere(() => Stalled((DiskOperation?)read.Operation, "a read", () => _readers.IsStillAt(read)));
         }
 
         return _writer.NeedsWatching || _readers.NeedsWatching;
@@ -228,6 +245,7 @@ internal sealed partial class DiskTier
         if (mode == DiskCacheMode.Normal)
         {
             _writer.Resume();
+            _watchdog.Arm();
         }
         else if (mode != DiskCacheMode.Closed)
         {
@@ -235,9 +253,25 @@ internal sealed partial class DiskTier
         }
     }
 
-    private void PostOnLane(Action job, bool isLong = false)
+    private void PostOnLane(Action job, JobTime time = JobTime.Short)
     {
-        _writer.Post(job, isLong);
+        _writer.Post(job, time);
         _watchdog.Arm();
     }
+
+    /// <summary>What may meet code of others (loggers, listeners) must not keep the watchdog, or whoever holds a lock.</summary>
+    private static void Elsewhere(Action action) => ThreadPool.UnsafeQueueUserWorkItem(
+        static action =>
+        {
+            try
+            {
+                action();
+            }
+            catch (Exception)
+            {
+                // A listener of others failed; nobody here depends on it.
+            }
+        },
+        action,
+        preferLocal: false);
 }

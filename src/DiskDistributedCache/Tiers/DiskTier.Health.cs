@@ -68,13 +68,27 @@ internal sealed partial class DiskTier
 
             if (bytes >= WriteBackBytes)
             {
-                _store!.Append(batch);
+                AppendPending(batch);
                 batch.Clear();
                 bytes = 0;
             }
         }
 
-        _store!.Append(batch);
+        AppendPending(batch);
+    }
+
+    private void AppendPending(List<Mutation> batch)
+    {
+        try
+        {
+            _store!.Append(batch);
+        }
+        catch
+        {
+            // Nothing waits for them any more: the next recovery has to find them unknown.
+            batch.ForEach(mutation => _store!.Index.RemoveIfSame(mutation.KeyHash, mutation.Sequence, EntryIndex.PendingSlot));
+            throw;
+        }
     }
 
     /// <summary>Makes an entry the pending version of its key, if the index knows none.</summary>
@@ -86,41 +100,56 @@ internal sealed partial class DiskTier
 
     private void StartMonitor()
     {
-        Repeat(_heartbeatInterval, Heartbeat, isLong: false);
-        Repeat(_healthCheckInterval, Probe, isLong: false);
-        Repeat(_recoveryInterval, Recover, isLong: true);
+        Repeat(_heartbeatInterval, Heartbeat, JobTime.Short);
+        Repeat(_healthCheckInterval, Probe, JobTime.Short);
+        Repeat(_recoveryInterval, Recover, JobTime.Endless);
     }
 
-    private void Repeat(TimeSpan interval, Action step, bool isLong) => _monitor.Repeat(_timeProvider, interval, done => PostOnLane(
+    private void Repeat(TimeSpan interval, Action step, JobTime time) => _monitor.Repeat(_timeProvider, interval, done => PostOnLane(
         () =>
         {
-            step();
-            done();
+            try
+            {
+                step();
+            }
+            finally
+            {
+                done();
+            }
         },
-        isLong));
+        time));
 
     private Task OnceAsync(Action step)
     {
         var once = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        PostOnLane(() =>
-        {
-            step();
-            once.SetResult();
-        });
+        PostOnLane(
+            () =>
+            {
+                try
+                {
+                    step();
+                }
+                finally
+                {
+                    once.SetResult();
+                }
+            },
+            JobTime.Endless);
         return once.Task;
     }
 
     /// <summary>Another try for what is not open or owed, and the mark of an open store. While the circuit is open it may be the trial.</summary>
     private void Heartbeat()
     {
-        if (_store is null)
+        if (_isWaitingForLock)
         {
-            if (_isWaitingForLock)
-            {
-                OpenStore();
-            }
+            PostOnLane(Recover, JobTime.Endless);
         }
-        else if (_health.Mode is DiskCacheMode.Normal or DiskCacheMode.BreakerOpen && !_isGivenUp && TryOnDisk("a heartbeat", store => store.Heartbeat()))
+        else if (_isGivenUp)
+        {
+            PostOnLane(() => TryOnDisk("starting over", StartOver), JobTime.Long);
+        }
+        else if (TryOnDisk("a heartbeat", store => store.Heartbeat()))
         {
             _writer.Retry();
             TryTrust();
@@ -129,7 +158,7 @@ internal sealed partial class DiskTier
 
     private void Probe()
     {
-        if (_store is null || _isGivenUp || _health.Mode is not (DiskCacheMode.Normal or DiskCacheMode.BreakerOpen))
+        if (_store is null || _isGivenUp || !MayAsk)
         {
             return;
         }
@@ -142,9 +171,11 @@ internal sealed partial class DiskTier
     private DiskHealthState ProbeStore(SegmentStore store)
     {
         long began = System.Diagnostics.Stopwatch.GetTimestamp();
+        store.CheckIdentity();
+        store.ShrinkToFit();
         bool isRight = store.Probe(Interlocked.Increment(ref _sequence), Interlocked.Increment(ref _sequence));
         bool isSlow = System.Diagnostics.Stopwatch.GetElapsedTime(began) > IoTimeout;
-        return isRight && !isSlow ? DiskHealthState.Healthy : DiskHealthState.Degraded;
+        return isRight && !isSlow && !store.IsShortOfSpace ? DiskHealthState.Healthy : DiskHealthState.Degraded;
     }
 
     private void Recover()
@@ -160,6 +191,11 @@ internal sealed partial class DiskTier
             return;
         }
 
+        if (_isWaitingForLock && !CanHoldLock())
+        {
+            return;
+        }
+
         if (!_health.TryBeginRecovery())
         {
             return;
@@ -169,6 +205,7 @@ internal sealed partial class DiskTier
         try
         {
             BringBack(store);
+            _isWaitingForLock = false;
             _breaker.Close();
             _health.Recovered();
             PostOnLane(TryTrust);
@@ -176,9 +213,10 @@ internal sealed partial class DiskTier
         catch (Exception exception)
         {
             string id = NextFaultId();
-            Log.OperationFailed(_logger, exception, "a recovery", id);
+            _isWaitingForLock = exception is StoreInUseException;
             _metrics.CountDiskErrors(1);
             _health.RecoveryFailed(Describe(id, exception));
+            Log.OperationFailed(_logger, exception, "a recovery", id);
         }
         finally
         {
@@ -188,8 +226,14 @@ internal sealed partial class DiskTier
 
     private void BringBack(SegmentStore store)
     {
+        if (_readers.IsHanging)
+        {
+            throw new IOException("A read has still not returned.");
+        }
+
         if (_isGivenUp || !IsStillOurs(store))
         {
+            LoseStore();
             StartOver(store);
         }
 
@@ -213,6 +257,19 @@ internal sealed partial class DiskTier
         }
     }
 
+    private bool CanHoldLock()
+    {
+        try
+        {
+            return _directory.TryHoldLock();
+        }
+        catch (Exception)
+        {
+            // The recovery meets it again and says so.
+            return true;
+        }
+    }
+
     private static bool IsStillOurs(SegmentStore store)
     {
         try
@@ -220,7 +277,7 @@ internal sealed partial class DiskTier
             store.Heartbeat();
             return true;
         }
-        catch (StoreGoneException)
+        catch (Exception exception) when (exception is StoreGoneException or DirectoryNotFoundException)
         {
             return false;
         }
@@ -234,7 +291,8 @@ internal sealed partial class DiskTier
         _isGivenUp = true;
         store.StartOver();
         _isGivenUp = false;
-        _writer.ForEachWaiting(mutation => ApplyIfValue(mutation, store));
+
+        // What waits to be written has no entry in the index any more: memory says what is current, and the rest becomes removals.
         Log.StartedOver(_logger, _directory.Path);
         MemoryWanted?.Invoke();
     }
@@ -242,10 +300,13 @@ internal sealed partial class DiskTier
     /// <summary>Too much is owed to be kept: what is on disk is given up instead of the truth. Memory keeps what it has.</summary>
     private void GiveUpOwed()
     {
-        Log.OwedOverflow(_logger, MaxQueuedCount);
+        Log.OwedOverflow(_logger, MaxOwedCount);
         _isGivenUp = true;
         _writer.DropAll();
         _store?.Index.Clear(long.MaxValue);
+
+        // Again: the lane may have started over in between, with less than what was dropped.
+        _isGivenUp = true;
         _listener.ContentGivenUp();
         PostOnLane(() =>
         {
@@ -253,7 +314,8 @@ internal sealed partial class DiskTier
             {
                 TryOnDisk("starting over", StartOver);
             }
-        });
+        },
+        JobTime.Long);
     }
 
     /// <summary>Syncs segments on the lane for that, and retires those for which it fails.</summary>
@@ -274,6 +336,11 @@ internal sealed partial class DiskTier
 
     private bool TrySync(SegmentStore store, IReadOnlyList<UnsyncedSegment> unsynced)
     {
+        if (_health.Mode is DiskCacheMode.MemoryOnly or DiskCacheMode.Recovering)
+        {
+            return false;
+        }
+
         try
         {
             store.Sync(unsynced);
@@ -283,7 +350,7 @@ internal sealed partial class DiskTier
         {
             CountFault(exception, "a sync");
             _writer.Distrust();
-            PostOnLane(() => TryOnDisk("retiring a segment", damaged => damaged.RetireDamaged()), isLong: true);
+            PostOnLane(() => TryOnDisk("retiring a segment", damaged => damaged.RetireDamaged()), JobTime.Long);
             return false;
         }
     }
@@ -312,13 +379,18 @@ internal sealed partial class DiskTier
 
     private void FinishTrust(bool isDurable, long generation)
     {
-        if (isDurable && _writer.TryTrust(generation))
+        try
         {
-            Trust();
+            if (isDurable && _writer.TryTrust(generation))
+            {
+                Trust();
+            }
         }
-
-        _trusting?.SetResult();
-        _trusting = null;
+        finally
+        {
+            _trusting?.SetResult();
+            _trusting = null;
+        }
     }
 
     /// <summary>The proof of health first; then the flag goes from both slots.</summary>

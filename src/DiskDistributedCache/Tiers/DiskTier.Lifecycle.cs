@@ -28,11 +28,6 @@ internal sealed partial class DiskTier
         try
         {
             store = SegmentStore.Open(_directory, _settings, _clock, _quarantine, _trust, _listener);
-            if (_isGivenUp)
-            {
-                store.StartOver();
-                _isGivenUp = false;
-            }
         }
         catch (Exception exception)
         {
@@ -48,6 +43,7 @@ internal sealed partial class DiskTier
         }
 
         // From here on the store is in use: nothing that fails may let go of its lock.
+        _isWaitingForLock = false;
         Publish(store);
         _health.Opened();
         PostOnLane(() => EraseOtherStores(store));
@@ -67,6 +63,12 @@ internal sealed partial class DiskTier
 
             // Removals last: one that another has joined stands before values that it removes. All of it compares numbers, so this is
             // order enough.
+            if (_isGivenUp)
+            {
+                // What was to cover it is gone. The new store is begun with the first write.
+                store.Index.Clear(long.MaxValue);
+            }
+
             _writer.ForEachWaiting(mutation => Renumber(mutation, by, store));
             _writer.ForEachWaiting(mutation => ApplyUnlessValue(mutation, store));
             _sequence += by;
@@ -126,6 +128,7 @@ internal sealed partial class DiskTier
         {
             if (_store is { } store && _writer.QueuedCount == 0 && !_isGivenUp)
             {
+                store.CheckIdentity();
                 WriteTouches(store);
                 _trust.Reset();
                 store.Close();
@@ -134,9 +137,13 @@ internal sealed partial class DiskTier
         }
         catch (Exception exception)
         {
-            string id = NextFaultId();
-            Log.CloseFailed(_logger, exception, id);
+            if (exception is StoreGoneException)
+            {
+                LoseStore();
+            }
+
             _metrics.CountDiskErrors(1);
+            Log.CloseFailed(_logger, exception, NextFaultId());
         }
         finally
         {

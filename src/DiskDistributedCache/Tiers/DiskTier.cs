@@ -25,8 +25,6 @@ namespace DiskDistributedCache.Tiers;
 /// </summary>
 internal sealed partial class DiskTier : IDisposable
 {
-    /// <summary>Mutations that may wait. Each is an object of some 200 bytes, values aside.</summary>
-    private const int MaxQueuedCount = 1 << 18;
 
     private readonly StoreSettings _settings;
     private readonly CacheClock _clock;
@@ -44,6 +42,7 @@ internal sealed partial class DiskTier : IDisposable
     private readonly SyncLane _sync;
     private readonly Watchdog _watchdog;
     private readonly TimeProvider _timeProvider;
+    private readonly TimeSpan _longestWait;
     private readonly TimeSpan _heartbeatInterval;
     private readonly TimeSpan _healthCheckInterval;
     private readonly TimeSpan _recoveryInterval;
@@ -71,17 +70,26 @@ internal sealed partial class DiskTier : IDisposable
         (_clock, _health, _metrics, _logger, _listener, _timeProvider) = (clock, health, metrics, logger, listener, timeProvider);
         _settings = StoreSettings.From(options);
         _directory = new CacheDirectory(fileSystem, options.Directory!, options.WitnessDirectory);
-        _quarantine = new Quarantine(_directory, clock, options.MaxQuarantineBytes);
+        _quarantine = new Quarantine(_directory, clock, options.MaxQuarantineBytes)
+        {
+            Met = record => Log.RecordCorrupt(_logger, record.Reason, record.Segment, record.Offset),
+        };
         _trust = new TrustMark(_directory, new Guid(RandomNumberGenerator.GetBytes(16)));
         _trust.Failed += exception => Log.WitnessFailed(_logger, exception);
-        _trust.Withdrawn += () => Log.Suspect(_logger);
         IoTimeout = options.IoTimeout;
         var times = new LaneTimes(IoTimeout, options.BreakDuration / 2);
+        _longestWait = IoTimeout + (2 * times.TrustGrace);
         _writer = new WriteLane(TryAppend, CloseStore, _trust, times, MemoryTier.WeightOf, maxOwedBytes);
         _readers = new ReadLanes(Read, entry => ReadLate?.Invoke(entry), LaneEnded, times);
         _sync = new SyncLane(LaneEnded);
         _watchdog = new Watchdog(LookAfter, IoTimeout);
         _writer.ValueDropped += OnDropped;
+        _writer.WaitedInVain += waited => _metrics.CountFallback(isWrite: true, waited);
+        _metrics.ObserveBreaker(() => (int)_breaker.State);
+        _metrics.ObserveQuarantine(() => _quarantine.Bytes);
+
+        // After the lane, which lets callers go; and elsewhere, because a logger may be slow.
+        _trust.Withdrawn += () => Elsewhere(() => Log.Suspect(_logger));
         _breaker = new DiskBreaker(options.FailureThreshold, options.BreakDuration, timeProvider, loggerFactory, OnBreakerChanged);
         _health.Changed += OnModeChanged;
         (_heartbeatInterval, _healthCheckInterval, _recoveryInterval) =
@@ -102,6 +110,9 @@ internal sealed partial class DiskTier : IDisposable
 
     public TimeSpan IoTimeout { get; }
 
+    /// <summary>Mutations that may be owed. Each is an object of some 200 bytes, values aside.</summary>
+    public int MaxOwedCount { get; set; } = 1 << 18;
+
     /// <summary>The evictions and clears that an entry has to be judged by.</summary>
     public TagBarriers Barriers => _barriers;
 
@@ -119,6 +130,10 @@ internal sealed partial class DiskTier : IDisposable
 
     public BreakerState BreakerState => _breaker.State;
 
+    public long QuarantineErrors => _quarantine.FailedCount;
+
+    public IReadOnlyList<QuarantinedRecord> Quarantined => _quarantine.Records;
+
     /// <summary>The longest that draining and closing wait for a disk that does not answer.</summary>
     public TimeSpan CloseGrace { get; set; } = TimeSpan.FromSeconds(10);
 
@@ -130,12 +145,21 @@ internal sealed partial class DiskTier : IDisposable
     {
         if (Interlocked.Exchange(ref _started, 1) == 0)
         {
-            _writer.Post(OpenStore, isLong: true);
-            _watchdog.Start();
-            _writer.Start();
-            _readers.Start();
-            _sync.Start();
-            StartMonitor();
+            try
+            {
+                _writer.Post(OpenStore, JobTime.Endless);
+                _watchdog.Start();
+                _writer.Start();
+                _readers.Start();
+                _sync.Start();
+                StartMonitor();
+            }
+            catch (Exception exception)
+            {
+                // No threads to be had: the cache works from memory until it is disposed of.
+                _health.Unavailable(Describe(NextFaultId(), exception));
+                _opening.TrySetResult();
+            }
         }
 
         return _opening.Task;
@@ -184,7 +208,7 @@ internal sealed partial class DiskTier : IDisposable
     /// <exception cref="ObjectDisposedException">The store was closed meanwhile.</exception>
     public Acknowledgement Enqueue(Mutation mutation)
     {
-        if (_writer.QueuedCount > MaxQueuedCount)
+        if (_writer.OwedQueuedCount > MaxOwedCount)
         {
             GiveUpOwed();
         }
@@ -197,7 +221,7 @@ internal sealed partial class DiskTier : IDisposable
         }
 
         _watchdog.Arm();
-        return new Acknowledgement(waiting.Task, IoTimeout);
+        return new Acknowledgement(waiting.Task, _longestWait);
     }
 
     /// <summary>Gives up the oldest owed values until this much weight is gone, or none is left.</summary>
@@ -272,7 +296,7 @@ internal sealed partial class DiskTier : IDisposable
 
     /// <summary>
     /// Moves the deadline of a sliding entry in the index, and in the log when it has moved by a good part of its window since it was
-    /// last written there.
+    /// last written there. While the disk is away it is not: the log gets it later, or when the store is closed.
     /// </summary>
     public void Touch(CacheEntry entry, long deadline)
     {
@@ -283,7 +307,9 @@ internal sealed partial class DiskTier : IDisposable
 
         ulong keyHash = store.HashOf(entry.Key);
         long step = Math.Max(1, entry.Expiry.SlidingTicks / 4);
-        if (store.Index.Touch(keyHash, entry.Sequence, deadline) is { } before && before / step != deadline / step)
+        if (store.Index.Touch(keyHash, entry.Sequence, deadline) is { } before
+            && before / step != deadline / step
+            && _health.Mode == DiskCacheMode.Normal)
         {
             var touch = new Mutation(RecordKind.Touch)
             {
@@ -299,7 +325,7 @@ internal sealed partial class DiskTier : IDisposable
     /// <summary>Waits until what is queued is written and durable, at most for the grace time of a close.</summary>
     public async Task DrainAsync()
     {
-        if (_store is not { } store)
+        if (_store is not { } store || _health.Mode != DiskCacheMode.Normal)
         {
             return;
         }

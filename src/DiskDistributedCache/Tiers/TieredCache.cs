@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using System.IO.Abstractions;
 using DiskDistributedCache.Diagnostics;
 using DiskDistributedCache.Entries;
@@ -36,11 +37,15 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
     private readonly MemoryTier _memory;
     private readonly DiskTier _disk;
     private readonly DiskHealth _health;
-    private readonly CacheMetrics _metrics = new();
+    private readonly CacheMetrics _metrics;
     private readonly ILogger _logger;
 
     public TieredCache(
-        DiskDistributedCacheOptions options, IFileSystem fileSystem, TimeProvider timeProvider, ILoggerFactory loggerFactory)
+        DiskDistributedCacheOptions options,
+        IFileSystem fileSystem,
+        TimeProvider timeProvider,
+        ILoggerFactory loggerFactory,
+        IMeterFactory? meterFactory = null)
     {
         for (int i = 0; i < LockCount; i++)
         {
@@ -51,7 +56,8 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         _maxRecordBytes = Math.Min(options.MaxDiskBytes / 2, MaxRecordBytes);
         _maxMemoryBytes = options.MaxMemoryBytes;
         _memoryOnlyMaxBytes = options.MemoryOnlyMaxMemoryBytes ?? Math.Max(options.MaxMemoryBytes, unchecked(2 * options.MaxMemoryBytes));
-        _logger = loggerFactory.CreateLogger("DiskDistributedCache");
+        _logger = new SafeLogger(loggerFactory.CreateLogger("DiskDistributedCache"));
+        _metrics = new CacheMetrics(meterFactory);
         Clock = new CacheClock(timeProvider);
         _health = new DiskHealth(timeProvider, options.MemoryOnlyThreshold, _logger);
         _memory = new MemoryTier(options.MaxMemoryBytes, KeepDeadline);
@@ -60,10 +66,12 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         _health.Changed += (_, mode) => _memory.BudgetBytes = mode == DiskCacheMode.MemoryOnly ? _memoryOnlyMaxBytes
             : mode == DiskCacheMode.Normal ? _maxMemoryBytes
             : _memory.BudgetBytes;
+        _health.Changed += _metrics.CountTransition;
         _disk.OwedDropped += _memory.Unpin;
         _disk.MemoryWanted += () => _disk.WriteBack(_memory.Entries, TryPend);
         _disk.Written += _memory.Unpin;
         _disk.ReadLate += entry => TryPromote(entry);
+        _metrics.ObserveStatus(GetStatus);
     }
 
     public CacheClock Clock { get; }
@@ -115,6 +123,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             began = attempt == 1 ? Stopwatch.GetTimestamp() : began;
             var read = _disk.BeginRead(key, where);
             var result = read is null ? null : await read.Task.ConfigureAwait(false);
+            CountIfVain(result, began);
             if (Finish(key, result, mayTryAgain: MayTryAgain(attempt, began)) is { } finished)
             {
                 return finished;
@@ -186,14 +195,17 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             MemoryBytes = _memory.Bytes,
             MemoryHits = _metrics.MemoryHits.Value,
             DiskHits = _metrics.DiskHits.Value,
-            Misses = _metrics.Misses.Value,
+            Misses = _metrics.Misses.Value + _metrics.Unknowns.Value,
             DiskErrors = _metrics.DiskErrors,
             CorruptionErrors = _disk.CorruptCount,
             QuarantinedRecords = _disk.QuarantinedCount,
+            QuarantineErrors = _disk.QuarantineErrors,
             OwedWrites = _disk.OwedCount,
             OversizedEntries = _metrics.OversizedEntries,
         };
     }
+
+    public IReadOnlyList<QuarantinedRecord> GetQuarantine() => _disk.Quarantined;
 
     /// <inheritdoc cref="DiskTier.HeartbeatOnceAsync"/>
     public Task HeartbeatOnceAsync() => _disk.HeartbeatOnceAsync();
@@ -218,6 +230,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         }
 
         _disk.Dispose();
+        _metrics.Dispose();
     }
 
     /// <summary>Blocks no thread of the pool: closing waits for the writer lane.</summary>
@@ -275,6 +288,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
 
             var read = _disk.BeginRead(key, where);
             var result = read is not null && read.Task.Wait(_disk.IoTimeout) ? read.Task.Result : null;
+            CountIfVain(result, began);
             if (Finish(key, result, mayTryAgain: MayTryAgain(attempt, began)) is { } finished)
             {
                 return finished;
@@ -296,6 +310,11 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             if (outcome != LookupOutcome.Hit || attempt == MaxAttempts)
             {
                 lookup = Missed(outcome == LookupOutcome.Unknown ? Lookup.Unknown : Lookup.Miss);
+                if (outcome == LookupOutcome.Unknown)
+                {
+                    _metrics.CountFallback(isWrite: false, TimeSpan.Zero);
+                }
+
                 return true;
             }
 
@@ -454,9 +473,17 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         return Lookup.Hit(entry, DiskCacheTier.Disk);
     }
 
+    private void CountIfVain(ReadResult? result, long began)
+    {
+        if (result is null)
+        {
+            _metrics.CountFallback(isWrite: false, Stopwatch.GetElapsedTime(began));
+        }
+    }
+
     private Lookup Missed(Lookup lookup)
     {
-        _metrics.Misses.Increment();
+        (lookup.Outcome == LookupOutcome.Unknown ? _metrics.Unknowns : _metrics.Misses).Increment();
         return lookup;
     }
 

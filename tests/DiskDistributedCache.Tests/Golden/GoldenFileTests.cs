@@ -98,6 +98,15 @@ public sealed class GoldenFileTests
         Assert.Equal(0x0A0B0C0D0E, facts.All[5].Extended);
     }
 
+    [Fact]
+    public void The_head_of_a_file_in_quarantine_is_read_back()
+    {
+        byte[] bytes = BytesOf("quarantine");
+        Assert.True(QuarantineFormat.TryReadHeader(bytes, bytes.Length, out var place, out long ticks, out long keptBytes));
+        Assert.Equal((Structures.Damage, 0x0102030405060708, 5), (place, ticks, keptBytes));
+        Assert.False(QuarantineFormat.TryReadHeader(bytes, bytes.Length - 1, out _, out _, out _));
+    }
+
     /// <summary>Fields at the offsets that docs/format.md gives, offset/bytes:value. The numbers come from that page, not from the code.</summary>
     [Theory]
     [InlineData("superblock-slot-0", 4096, "0:DDCSUPER 8/4:1 12/4:5 16/8:2827262524232221 40/8:0807060504030201 80/8:1817161514131211 "
@@ -117,6 +126,7 @@ public sealed class GoldenFileTests
         + "32/8:1122334455667788 40/4:12131415 44/2:1011 46/1:1 47/1:0 48/8:0102030405060708 56/4:10 60/4:88 "
         + "78/1:2 110/1:3 120/4:0 124/4:6 142/1:3 152/4:6 156/4:8 174/1:4 206/1:5 216/4:0B0C0D0E 220/4:0A "
         + "224/2:72 240:DDCTRAIL 248/8:110 256/8:0")]
+    [InlineData("quarantine", 77, "0:DDCQUARA 8/4:1 12/4:3 16/8:0102030405060708 24/8:7 32/8:80 40/8:1122334455667788 48/8:5 56/8:90 72:bytes")]
     public void The_fields_stand_where_the_documentation_says(string name, int length, string fields)
     {
         byte[] bytes = BytesOf(name);

@@ -32,6 +32,8 @@ internal static class Structures
 
     public static CacheEntry Entry { get; } = EntryOf("k\ud800y", "value"u8.ToArray(), ["red", "grün"]);
 
+    public static DamagedPlace Damage { get; } = new(QuarantineReason.PayloadDamaged, SegmentNumber, 0x80, KeyHash, 144);
+
     /// <summary>By the names of their files.</summary>
     public static IReadOnlyDictionary<string, Func<byte[]>> All { get; } = new Dictionary<string, Func<byte[]>>
     {
@@ -47,6 +49,7 @@ internal static class Structures
         ["record-clear"] = () => Mark(RecordKind.Clear, null, 0, 0),
         ["record-touch"] = () => Mark(RecordKind.Touch, null, 0x0A0B0C0D0E, 0x0102030405060708),
         ["footer"] = () => Facts().ToFooter(Seed),
+        ["quarantine"] = Quarantined,
     };
 
     private delegate void Writer(Span<byte> to);
@@ -66,6 +69,14 @@ internal static class Structures
 
     private static byte[] CarriedFooter() => new SegmentFacts { EndOffset = 0x1000, HighestSequence = 0xABCDEF }
         .ToFooter(new SegmentSeed(StoreId, SegmentNumber - 1));
+
+    private static byte[] Quarantined()
+    {
+        byte[] file = new byte[QuarantineFormat.HeaderBytes + 5];
+        QuarantineFormat.WriteHeader(file, Damage, 0x0102030405060708, 5);
+        "bytes"u8.CopyTo(file.AsSpan(QuarantineFormat.HeaderBytes));
+        return file;
+    }
 
     private static byte[] Slot(int number)
     {

@@ -41,6 +41,9 @@ internal sealed class StoreScene : IDisposable
 
     public Quarantine Quarantine { get; private set; } = null!;
 
+    /// <summary>Called with everything that does not verify.</summary>
+    public Action? WhenCorrupt { get; set; }
+
     public TrustMark Trust { get; private set; } = null!;
 
     /// <summary>The cache's own folder.</summary>
@@ -61,7 +64,7 @@ internal sealed class StoreScene : IDisposable
         Clock = new CacheClock(Time);
         var directory = new CacheDirectory(Files, _root, WitnessFolder.Path);
         Trust = new TrustMark(directory, Guid.NewGuid());
-        Quarantine = new Quarantine(directory, Clock, Settings.MaxQuarantineBytes);
+        Quarantine = new Quarantine(directory, Clock, Settings.MaxQuarantineBytes) { Met = _ => WhenCorrupt?.Invoke() };
         try
         {
             _store = SegmentStore.Open(directory, Settings, Clock, Quarantine, Trust, Tiers);

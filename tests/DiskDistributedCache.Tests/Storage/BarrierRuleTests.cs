@@ -139,7 +139,7 @@ public sealed class BarrierRuleTests : IDisposable
     {
         _scene.Set("k", "v");
         _scene.FillSegments(4);
-        _scene.Quarantine.Keep(1, [1, 2, 3]);
+        _scene.Quarantine.Keep(new DamagedPlace(QuarantineReason.HeaderDamaged, 1, 128, 0, 3), [1, 2, 3]);
         var erased = new List<string>();
         _scene.Files.Watch(FileOperation.Delete, call => erased.Add(call.Path), ".seg");
 
@@ -149,6 +149,7 @@ public sealed class BarrierRuleTests : IDisposable
         Assert.Equal(erased.Order(StringComparer.Ordinal), erased);
         Assert.NotEmpty(erased);
         Assert.Empty(Directory.GetFiles(_scene.QuarantineFolder));
+        Assert.Empty(_scene.Quarantine.Records);
         _scene.ReopenKilled();
         Assert.Equal(0, _scene.Index.Count);
     }

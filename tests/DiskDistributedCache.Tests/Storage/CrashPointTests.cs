@@ -6,13 +6,14 @@ namespace DiskDistributedCache.Tests.Storage;
 
 /// <summary>
 /// Kills the process before every call that changes something on disk: while segments fill up, are sealed and begun, while the oldest
-/// are reclaimed with what was read in them appended again, and while a clear erases. What is found afterwards is what was
+/// are reclaimed, or recycled on a full disk, with what was read in them appended again, and while a clear erases. What is found afterwards is what was
 /// acknowledged, with or without the mutation that was under way, and everything that the index had on disk is served.
 /// </summary>
 public sealed class CrashPointTests
 {
     private const int MutationCount = 500;
     private const int KeyCount = 60;
+    private const int MinFree = 64 << 10;
 
     private static readonly StoreSettings s_settings = StoreSession.SmallSettings with { MaxDiskBytes = 1 << 20 };
 
@@ -23,15 +24,23 @@ public sealed class CrashPointTests
     private int _count;
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    public void A_process_killed_between_any_two_calls_leaves_a_right_store(int seed)
+    [InlineData(1, false)]
+    [InlineData(2, false)]
+    [InlineData(3, true)]
+    [InlineData(4, true)]
+    public void A_process_killed_between_any_two_calls_leaves_a_right_store(int seed, bool isDiskFull)
     {
         using var directory = new ScratchDirectory();
         using var copy = new ScratchDirectory();
         var fileSystem = new FaultyFileSystem();
         var time = new TestClock();
-        using var session = new StoreSession(directory.Path, time, new CacheModel(), fileSystem, s_settings);
+        var settings = isDiskFull ? s_settings with { MaxDiskBytes = 16 << 20, MinFreeDiskBytes = MinFree } : s_settings;
+        if (isDiskFull)
+        {
+            _ = new SmallDisk(fileSystem, () => Path.Combine(directory.Path, "diskcache-v1"), MinFree + (512 << 10));
+        }
+
+        using var session = new StoreSession(directory.Path, time, new CacheModel(), fileSystem, settings);
         string what = "start";
         foreach (var operation in s_changes)
         {
@@ -58,7 +67,7 @@ public sealed class CrashPointTests
         what = "close";
         session.Close();
         Assert.True(_violations.Count == 0, string.Join('\n', _violations));
-        Assert.True(session.Store.ErasedSegments > 10);
+        Assert.True((isDiskFull ? session.Store.RecycledSegments : session.Store.ErasedSegments) > 10);
     }
 
     private static CacheKey KeyAt(Random random) => new((KeySpace)random.Next(2), $"key {random.Next(KeyCount)}");

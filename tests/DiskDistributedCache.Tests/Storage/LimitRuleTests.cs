@@ -6,7 +6,6 @@ namespace DiskDistributedCache.Tests.Storage;
 public sealed class LimitRuleTests : IDisposable
 {
     private const int SegmentCount = 16;
-    private const int MaxFiles = DiskDistributedCache.Storage.Quarantine.MaxFiles;
     private readonly StoreScene _scene = new();
 
     public LimitRuleTests() => _scene.Settings = _scene.Settings with { MaxDiskBytes = SegmentCount * _scene.Settings.SegmentBytes };
@@ -126,40 +125,6 @@ public sealed class LimitRuleTests : IDisposable
         Assert.Null(_scene.Read("large"));
         Assert.Equal("v", _scene.Read("before"));
         Assert.Equal("v", _scene.Read("after"));
-    }
-
-    // Seen to fail when nothing was deleted to make room.
-    [Fact]
-    public void The_quarantine_is_bounded_in_bytes_and_in_files()
-    {
-        _scene.Settings = _scene.Settings with { MaxQuarantineBytes = 20_000 };
-        _scene.Open();
-        for (int i = 0; i < 50; i++)
-        {
-            _scene.Time.Advance(TimeSpan.FromSeconds(1));
-            _scene.Quarantine.Keep(1, new byte[1_000 + (i * 100)]);
-            Assert.InRange(new DirectoryInfo(_scene.QuarantineFolder).GetFiles().Sum(file => file.Length), 1, 20_000);
-        }
-
-        for (int i = 0; i < MaxFiles; i++)
-        {
-            File.WriteAllBytes(Path.Combine(_scene.QuarantineFolder, $"{i:x16}-{i:x16}.bad"), [1]);
-        }
-
-        _scene.Quarantine.Keep(1, [1]);
-
-        Assert.Equal(MaxFiles, Directory.GetFiles(_scene.QuarantineFolder).Length);
-    }
-
-    // Seen to fail when files were named by segment and time alone.
-    [Fact]
-    public void Two_records_of_one_segment_in_quarantine_at_one_moment_are_two_files()
-    {
-        _scene.Open();
-        _scene.Quarantine.Keep(1, [1]);
-        _scene.Quarantine.Keep(1, [2]);
-
-        Assert.Equal(2, Directory.GetFiles(_scene.QuarantineFolder).Length);
     }
 
     /// <summary>Looks before every call that comes after one which may have added bytes.</summary>

@@ -16,30 +16,11 @@ public sealed class RetireRuleTests : IDisposable
     [Fact]
     public void What_still_matters_in_a_badly_damaged_segment_is_appended_again_and_survives_its_loss()
     {
-        _scene.Open();
-        _scene.Set("removed", "old");
-        _scene.Set("tagged", "old", ["tag"]);
-        _scene.FillSegments(1);
-        _scene.Set("kept", "v");
-        for (int i = 0; i < DamagedRecords; i++)
-        {
-            _scene.Set($"bad {i}", $"damaged value {i}");
-        }
+        long damaged = WriteDamaged();
+        ReadDamaged();
 
-        _scene.Remove("removed");
-        _scene.Evict("tag");
-        long damaged = _scene.SegmentNumber;
-        _scene.FillSegments(1);
-
-        for (int i = 0; i < DamagedRecords; i++)
-        {
-            Assert.False(_scene.Store.HasDamagedSegment);
-            Flip($"damaged value {i}");
-            Assert.Null(_scene.Read($"bad {i}"));
-        }
-
-        Assert.True(_scene.Store.HasDamagedSegment);
         _scene.Store.RetireDamaged();
+
         Assert.False(_scene.Store.HasDamagedSegment);
         Assert.Equal("v", _scene.Read("kept"));
 
@@ -50,6 +31,115 @@ public sealed class RetireRuleTests : IDisposable
         Assert.Null(_scene.Read("removed"));
         Assert.Null(_scene.Read("tagged"));
     }
+
+    // Seen to fail when a segment without a footer was passed over, and when its file went with its removals in it.
+    [Fact]
+    public void A_damaged_segment_whose_footer_is_damaged_too_gives_its_values_and_keeps_its_removals()
+    {
+        long damaged = WriteDamaged();
+        ReadDamaged();
+        string path = PathOf(damaged);
+        using (var file = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+        {
+            file.Position = file.Length - 1;
+            file.WriteByte(0xFF);
+        }
+
+        _scene.Store.RetireDamaged();
+
+        Assert.Equal("v", _scene.Read("kept"));
+        Assert.NotEqual(damaged, SegmentOf("kept"));
+        Assert.True(File.Exists(path));
+        _scene.ReopenKilled();
+        Assert.Equal("v", _scene.Read("kept"));
+        Assert.Null(_scene.Read("removed"));
+        Assert.Null(_scene.Read("tagged"));
+    }
+
+    // Seen to fail when a segment counted as retired although the disk had failed meanwhile.
+    [Fact]
+    public void A_retirement_that_the_disk_interrupted_is_made_up_for_at_the_next_corrupt_record()
+    {
+        long damaged = WriteDamaged();
+        ReadDamaged();
+        var fault = _scene.Files.Fail(FileOperation.Write, ".seg");
+        Assert.Throws<IOException>(_scene.Store.RetireDamaged);
+        Assert.False(_scene.Store.HasDamagedSegment);
+        Assert.Equal("v", _scene.Read("kept"));
+        Assert.Equal(damaged, SegmentOf("kept"));
+        fault.Heal();
+
+        Flip("damaged value 8");
+        Assert.Null(_scene.Read("bad 8"));
+        Assert.True(_scene.Store.HasDamagedSegment);
+        _scene.Store.RetireDamaged();
+
+        Assert.NotEqual(damaged, SegmentOf("kept"));
+        Assert.Equal("v", _scene.Read("kept"));
+        Assert.Equal("damaged value 9", _scene.Read("bad 9"));
+    }
+
+    // Seen to fail when a segment was due only at exactly the count, which two lanes may pass at once.
+    [Fact]
+    public void A_segment_is_due_also_when_two_reads_pass_the_count_together()
+    {
+        WriteDamaged();
+        for (int i = 0; i <= DamagedRecords; i++)
+        {
+            Flip($"damaged value {i}");
+        }
+
+        // The ninth is counted before the read of the eighth has come back.
+        _scene.WhenCorrupt = () =>
+        {
+            if (_scene.Quarantine.CorruptCount == DamagedRecords)
+            {
+                _scene.Read($"bad {DamagedRecords}");
+            }
+        };
+        for (int i = 0; i < DamagedRecords; i++)
+        {
+            _scene.Read($"bad {i}");
+        }
+
+        Assert.Equal(DamagedRecords + 1, _scene.Quarantine.CorruptCount);
+        Assert.True(_scene.Store.HasDamagedSegment);
+    }
+
+    /// <summary>Values that will rot, a value that will not, and what kills older values, in one segment; returns its number.</summary>
+    private long WriteDamaged()
+    {
+        _scene.Open();
+        _scene.Set("removed", "old");
+        _scene.Set("tagged", "old", ["tag"]);
+        _scene.FillSegments(1);
+        _scene.Set("kept", "v");
+        for (int i = 0; i < DamagedRecords + 2; i++)
+        {
+            _scene.Set($"bad {i}", $"damaged value {i}");
+        }
+
+        _scene.Remove("removed");
+        _scene.Evict("tag");
+        long damaged = _scene.SegmentNumber;
+        _scene.FillSegments(1);
+        return damaged;
+    }
+
+    private void ReadDamaged()
+    {
+        for (int i = 0; i < DamagedRecords; i++)
+        {
+            Assert.False(_scene.Store.HasDamagedSegment);
+            Flip($"damaged value {i}");
+            Assert.Null(_scene.Read($"bad {i}"));
+        }
+
+        Assert.True(_scene.Store.HasDamagedSegment);
+    }
+
+    private string PathOf(long segment) =>
+        _scene.SegmentFiles.Single(file => Convert.ToInt64(Path.GetFileNameWithoutExtension(file.Name), 16) == segment).FullName;
 
     private long SegmentOf(string key)
     {
