@@ -17,7 +17,7 @@ internal sealed record CrashMoment(
 /// </summary>
 internal sealed class CrashRecording : IDisposable
 {
-    /// <summary>The stage at which a store that owed something is trusted again.</summary>
+    /// <summary>The stage at which a store that owed something is brought back and trusted again.</summary>
     public const string Trusting = "trust";
 
     private const FileOperation Changing = FileOperation.Open | FileOperation.Write | FileOperation.SetLength | FileOperation.Flush
@@ -109,10 +109,9 @@ internal sealed class CrashRecording : IDisposable
         await process.SetAsync("key 3", 900);
         fault.Heal();
         process.Wait();
-        process.Stage = "recovery";
+        process.Stage = Trusting;
         await process.HeartbeatAsync();
         await process.RecoverAsync();
-        process.Stage = Trusting;
         await process.TrustAsync();
         process.Stage = "after the recovery";
         await process.SetAsync("key 4", 500);
