@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
+using System.Diagnostics.Metrics;
 using System.IO.Abstractions;
 using DiskDistributedCache.Entries;
 using DiskDistributedCache.Tiers;
@@ -50,13 +51,15 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
     /// <param name="fileSystem">Where the disk tier lives. Default: the real file system.</param>
     /// <param name="timeProvider">The clock of expiry and of everything periodic. Default: the system's.</param>
     /// <param name="loggerFactory">Where faults and changes of mode are logged. Default: nowhere.</param>
+    /// <param name="meterFactory">Makes the meter <c>DiskDistributedCache</c>. Default: the cache has one of its own.</param>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is <see langword="null"/>.</exception>
     /// <exception cref="OptionsValidationException">A setting is out of range.</exception>
     public DiskCache(
         IOptions<DiskDistributedCacheOptions> options,
         IFileSystem? fileSystem = null,
         TimeProvider? timeProvider = null,
-        ILoggerFactory? loggerFactory = null)
+        ILoggerFactory? loggerFactory = null,
+        IMeterFactory? meterFactory = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         var settings = options.Value.Snapshot();
@@ -68,7 +71,8 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
             settings,
             fileSystem ?? new FileSystem(),
             timeProvider ?? TimeProvider.System,
-            loggerFactory ?? NullLoggerFactory.Instance);
+            loggerFactory ?? NullLoggerFactory.Instance,
+            meterFactory);
     }
 
     /// <summary>Returns a copy of the value of a key, or <see langword="null"/>. A sliding entry starts its window anew.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.IO.Abstractions;
 using DiskDistributedCache;
 using Microsoft.Extensions.Caching.Distributed;
@@ -23,8 +24,8 @@ public static class DiskDistributedCacheServiceCollectionExtensions
     /// <remarks>
     /// The configuration section <see cref="DiskDistributedCacheOptions.SectionName"/> is bound first, then
     /// <paramref name="configure"/> runs. Invalid settings stop the host from starting; without a host, they fail the
-    /// creation of the cache. An <see cref="IFileSystem"/>, a <see cref="TimeProvider"/> and an <see cref="ILoggerFactory"/>
-    /// from the container are used where they are registered.
+    /// creation of the cache. An <see cref="IFileSystem"/>, a <see cref="TimeProvider"/>, an <see cref="ILoggerFactory"/> and an
+    /// <see cref="IMeterFactory"/> from the container are used where they are registered.
     /// </remarks>
     /// <param name="services">The services of the application.</param>
     /// <param name="configure">Changes the settings; may be <see langword="null"/>.</param>
@@ -74,7 +75,8 @@ public static class DiskDistributedCacheServiceCollectionExtensions
         services.GetRequiredService<IOptions<DiskDistributedCacheOptions>>(),
         services.GetService<IFileSystem>(),
         services.GetService<TimeProvider>(),
-        services.GetService<ILoggerFactory>());
+        services.GetService<ILoggerFactory>(),
+        services.GetService<IMeterFactory>());
 
     private static void BindSection(DiskDistributedCacheOptions options, IServiceProvider services) =>
         services.GetService<IConfiguration>()?.GetSection(DiskDistributedCacheOptions.SectionName).Bind(options);

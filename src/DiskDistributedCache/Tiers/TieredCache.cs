@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using System.IO.Abstractions;
 using DiskDistributedCache.Diagnostics;
 using DiskDistributedCache.Entries;
@@ -36,11 +37,15 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
     private readonly MemoryTier _memory;
     private readonly DiskTier _disk;
     private readonly DiskHealth _health;
-    private readonly CacheMetrics _metrics = new();
+    private readonly CacheMetrics _metrics;
     private readonly ILogger _logger;
 
     public TieredCache(
-        DiskDistributedCacheOptions options, IFileSystem fileSystem, TimeProvider timeProvider, ILoggerFactory loggerFactory)
+        DiskDistributedCacheOptions options,
+        IFileSystem fileSystem,
+        TimeProvider timeProvider,
+        ILoggerFactory loggerFactory,
+        IMeterFactory? meterFactory = null)
     {
         for (int i = 0; i < LockCount; i++)
         {
@@ -52,6 +57,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         _maxMemoryBytes = options.MaxMemoryBytes;
         _memoryOnlyMaxBytes = options.MemoryOnlyMaxMemoryBytes ?? Math.Max(options.MaxMemoryBytes, unchecked(2 * options.MaxMemoryBytes));
         _logger = loggerFactory.CreateLogger("DiskDistributedCache");
+        _metrics = new CacheMetrics(meterFactory);
         Clock = new CacheClock(timeProvider);
         _health = new DiskHealth(timeProvider, options.MemoryOnlyThreshold, _logger);
         _memory = new MemoryTier(options.MaxMemoryBytes, KeepDeadline);
@@ -64,6 +70,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         _disk.MemoryWanted += () => _disk.WriteBack(_memory.Entries, TryPend);
         _disk.Written += _memory.Unpin;
         _disk.ReadLate += entry => TryPromote(entry);
+        _metrics.ObserveStatus(GetStatus);
     }
 
     public CacheClock Clock { get; }
@@ -186,7 +193,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             MemoryBytes = _memory.Bytes,
             MemoryHits = _metrics.MemoryHits.Value,
             DiskHits = _metrics.DiskHits.Value,
-            Misses = _metrics.Misses.Value,
+            Misses = _metrics.Misses.Value + _metrics.Unknowns.Value,
             DiskErrors = _metrics.DiskErrors,
             CorruptionErrors = _disk.CorruptCount,
             QuarantinedRecords = _disk.QuarantinedCount,
@@ -218,6 +225,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         }
 
         _disk.Dispose();
+        _metrics.Dispose();
     }
 
     /// <summary>Blocks no thread of the pool: closing waits for the writer lane.</summary>
@@ -456,7 +464,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
 
     private Lookup Missed(Lookup lookup)
     {
-        _metrics.Misses.Increment();
+        (lookup.Outcome == LookupOutcome.Unknown ? _metrics.Unknowns : _metrics.Misses).Increment();
         return lookup;
     }
 

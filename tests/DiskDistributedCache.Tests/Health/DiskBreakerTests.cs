@@ -103,16 +103,26 @@ public sealed class DiskBreakerTests : IDisposable
         Assert.Equal(BreakerState.Open, breaker.State);
     }
 
-    // Planted: outcomes are not counted under the lock and no empty execution is fed.
+    // Planted: outcomes are not counted under the lock: failures are lost.
     [Fact]
     public void Failures_at_the_same_moment_are_failures_in_a_row()
     {
-        for (int round = 0; round < 200; round++)
+        const int Threads = 4;
+        const int Failures = 250;
+        for (int round = 0; round < 20; round++)
         {
-            var breaker = NewBreaker();
-            var operations = Enumerable.Range(0, 3).Select(_ => Begin(breaker)).ToArray();
-            OnThreads(3, thread => operations[thread].Fail(new IOException("no disk")));
+            var breaker = NewBreaker(Threads * Failures);
+            var operations = Enumerable.Range(0, Threads * Failures).Select(_ => Begin(breaker)).ToArray();
+            OnThreads(Threads, thread =>
+            {
+                for (int i = thread == 0 ? 1 : 0; i < Failures; i++)
+                {
+                    operations[(thread * Failures) + i].Fail(new IOException("no disk"));
+                }
+            });
 
+            Assert.Equal(BreakerState.Closed, breaker.State);
+            operations[0].Fail(new IOException("no disk"));
             Assert.Equal(BreakerState.Open, breaker.State);
         }
     }
