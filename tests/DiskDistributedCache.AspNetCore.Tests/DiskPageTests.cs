@@ -182,6 +182,10 @@ public sealed class DiskPageTests : IDisposable
         Assert.Equal("MISS", again.Cache);
         Assert.Equal(GroupsOf(made), GroupsOf(again));
         Assert.NotEqual(0, status.CorruptionErrors);
+
+        await restarted.PostAsync("/disk/heal");
+        await ReachAsync(restarted, healed => healed.Mode == "Normal" && healed.OwedWrites == 0);
+        Assert.Equal(("HIT memory", again.Body), await ServedAsync(restarted));
     }
 
     [Fact]
@@ -244,6 +248,12 @@ public sealed class DiskPageTests : IDisposable
 
     private static async Task<Status> StatusAsync(SampleSite site) =>
         JsonSerializer.Deserialize<Status>((await site.GetAsync("/status")).Body, JsonSerializerOptions.Web)!;
+
+    private static async Task<(string? Cache, string Body)> ServedAsync(SampleSite site)
+    {
+        var served = await site.GetAsync(Report);
+        return (served.Cache, served.Body);
+    }
 
     private static string GroupsOf(SampleAnswer report)
     {

@@ -23,14 +23,14 @@ internal sealed class SampleSite(string directory, string? environment = null) :
 
     public async Task<SampleAnswer> GetAsync(string path)
     {
-        using var client = CreateClient();
+        using var client = await ConnectAsync();
         using var response = await client.GetAsync(path, TestContext.Current.CancellationToken);
         return await ReadAsync(response);
     }
 
     public async Task<SampleAnswer> PostAsync(string path)
     {
-        using var client = CreateClient();
+        using var client = await ConnectAsync();
         using var response = await client.PostAsync(path, content: null, TestContext.Current.CancellationToken);
         return await ReadAsync(response);
     }
@@ -52,6 +52,14 @@ internal sealed class SampleSite(string directory, string? environment = null) :
                 services.AddSingleton(Time);
             }
         });
+
+    /// <summary>The host waits for the store for two seconds; on a machine that is busy with other tests opening it may take longer.</summary>
+    private async Task<HttpClient> ConnectAsync()
+    {
+        var client = CreateClient();
+        await Services.GetRequiredService<DiskCache>().StartAsync();
+        return client;
+    }
 
     private static async Task<SampleAnswer> ReadAsync(HttpResponseMessage response) => new(
         response.StatusCode,

@@ -9,7 +9,7 @@ namespace DiskDistributedCache.Tests.Diagnostics;
 /// <summary>The log events are a contract: what is in the code is in docs/operations.md, with its level, and nothing else.</summary>
 public sealed partial class LogTests
 {
-    // Seen to fail when an event is added to Log.cs, when a row is missing from the table, and when a level is changed.
+    // Seen to fail when a row is missing from the table, as when an event is added to Log.cs, and when a level differs.
     [Fact]
     public void The_table_of_log_events_has_every_event_with_its_level_and_no_other()
     {
