@@ -73,11 +73,12 @@ internal sealed class SuperblockFile : IDisposable
         }
     }
 
-    /// <summary>Writes the slot that is not the newest.</summary>
+    /// <summary>Writes the slot that is not the newest. One that may be torn is not: it is written again before the good one is touched.</summary>
     public void WriteNext(in StoreState state)
     {
-        _generation++;
-        WriteSlot((int)(_generation % Superblock.SlotCount), state);
+        long next = _generation + 1;
+        WriteSlot((int)(next % Superblock.SlotCount), next, state);
+        _generation = next;
     }
 
     /// <summary>Writes both slots and makes them durable.</summary>
@@ -86,7 +87,7 @@ internal sealed class SuperblockFile : IDisposable
         _generation++;
         for (int slot = 0; slot < Superblock.SlotCount; slot++)
         {
-            WriteSlot(slot, state);
+            WriteSlot(slot, _generation, state);
         }
 
         _file.Sync();
@@ -182,12 +183,12 @@ internal sealed class SuperblockFile : IDisposable
         BootId = Guid.Empty,
     };
 
-    private void WriteSlot(int slot, in StoreState state)
+    private void WriteSlot(int slot, long generation, in StoreState state)
     {
         byte[] bytes = new byte[Superblock.SlotBytes];
         var content = Identity with
         {
-            Generation = _generation,
+            Generation = generation,
             IsClean = state.IsClean,
             IsSuspect = state.IsSuspect,
             IsMarkFinal = state.IsMarkFinal,

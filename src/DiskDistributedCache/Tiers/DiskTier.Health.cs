@@ -244,6 +244,8 @@ internal sealed partial class DiskTier
             throw new IOException("What was read back is not what was written.");
         }
 
+        // Else the syncs that failed during the outage would be met, and counted, again.
+        store.RetireDamaged();
         WriteWaiting();
         MemoryWanted?.Invoke();
         WriteWaiting();

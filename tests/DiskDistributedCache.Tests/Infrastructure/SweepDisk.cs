@@ -1,0 +1,124 @@
+using DiskDistributedCache.Storage;
+
+namespace DiskDistributedCache.Tests.Infrastructure;
+
+/// <summary>
+/// Folders for very many short-lived stores: in memory where the system has that, so that a sync costs nothing, with their witnesses on
+/// the file system of temporary files, because a witness on the same one proves nothing.
+/// </summary>
+internal sealed class SweepDisk : IDisposable
+{
+    private const string SharedMemory = "/dev/shm";
+
+    private static readonly string s_parent = Path.Combine(
+        Directory.Exists(SharedMemory) ? SharedMemory : Path.GetTempPath(), $"diskcache-sweep-{Environment.ProcessId}");
+
+    private static int s_count;
+
+    private readonly string _folder;
+    private readonly List<string> _roots = [];
+
+    static SweepDisk()
+    {
+        WitnessFolder = Directory.CreateTempSubdirectory("diskcache-witness-").FullName;
+        Directory.CreateDirectory(s_parent);
+        AppDomain.CurrentDomain.ProcessExit += (_, _) =>
+        {
+            Directory.Delete(WitnessFolder, recursive: true);
+            Directory.Delete(s_parent, recursive: true);
+        };
+    }
+
+    public SweepDisk()
+    {
+        _folder = Path.Combine(s_parent, $"{Interlocked.Increment(ref s_count)}");
+        Directory.CreateDirectory(_folder);
+    }
+
+    public static string WitnessFolder { get; }
+
+    public static string WitnessOf(string root) => ElsewhereOf(root) + ".witness";
+
+    public static string RevocationOf(string root) => ElsewhereOf(root) + ".revoked";
+
+    /// <summary>The path, without its ending, of what is kept elsewhere about a store.</summary>
+    public static string ElsewhereOf(string root) =>
+        Path.Combine(WitnessFolder, CacheDirectory.WitnessNameOf(Path.Combine(root, "diskcache-v1")));
+
+    public string NewRoot()
+    {
+        string root = Path.Combine(_folder, $"r{_roots.Count}");
+        _roots.Add(root);
+        return root;
+    }
+
+    /// <summary>
+    /// What a kill at this moment leaves of a store, in another folder. The witness first: a process that still works in the
+    /// background only ever gets more trustworthy.
+    /// </summary>
+    public string ImageOf(string root)
+    {
+        string image = NewRoot();
+        CopyFile(WitnessOf(root), WitnessOf(image));
+        CopyFile(RevocationOf(root), RevocationOf(image));
+        Directory.CreateDirectory(image);
+        if (Directory.Exists(root))
+        {
+            CopyFolder(root, image);
+        }
+
+        return image;
+    }
+
+    public void Dispose()
+    {
+        try
+        {
+            Directory.Delete(_folder, recursive: true);
+        }
+        catch (IOException)
+        {
+            // A lane that hung a moment ago still works in it. It goes when this process does.
+        }
+
+        foreach (string root in _roots)
+        {
+            File.Delete(WitnessOf(root));
+            File.Delete(RevocationOf(root));
+        }
+    }
+
+    private static void CopyFolder(string from, string to)
+    {
+        foreach (string folder in Directory.EnumerateDirectories(from, "*", SearchOption.AllDirectories))
+        {
+            Directory.CreateDirectory(Path.Combine(to, Path.GetRelativePath(from, folder)));
+        }
+
+        foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
+        {
+            string copy = Path.Combine(to, Path.GetRelativePath(from, file));
+            if (file.EndsWith(".lock", StringComparison.Ordinal))
+            {
+                // Held, and without content: that it is there is all that the next process sees of it.
+                File.WriteAllBytes(copy, []);
+            }
+            else
+            {
+                CopyFile(file, copy);
+            }
+        }
+    }
+
+    private static void CopyFile(string from, string to)
+    {
+        try
+        {
+            File.Copy(from, to, overwrite: true);
+        }
+        catch (FileNotFoundException)
+        {
+            // It is not there, or not any more.
+        }
+    }
+}

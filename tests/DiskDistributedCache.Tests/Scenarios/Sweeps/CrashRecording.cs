@@ -1,0 +1,158 @@
+using DiskDistributedCache.Tests.Infrastructure;
+
+namespace DiskDistributedCache.Tests.Scenarios.Sweeps;
+
+/// <summary>What there was, outside the folder of the store, when so many changes had been made in it.</summary>
+internal sealed record CrashMoment(
+    int Changes, byte[]? Witness, byte[]? Revocation, Truth Acknowledged, Truth Coming, DateTimeOffset Now, string Stage)
+{
+    /// <summary>Whether something vouches for the store, so that a killed process leaves all that it has acknowledged.</summary>
+    public bool IsVouchedFor => Witness is { Length: > 0 } && Revocation is null;
+}
+
+/// <summary>
+/// The life of a process, call by call: it opens a store that was closed, works, fails once, is away from its disk for a while,
+/// recovers and closes. Before every change on disk, and when a mutation is acknowledged, is noted what the callers know by then
+/// and what the folder of witnesses holds.
+/// </summary>
+internal sealed class CrashRecording : IDisposable
+{
+    /// <summary>The stage at which a store that owed something is brought back and trusted again.</summary>
+    public const string Trusting = "trust";
+
+    private const FileOperation Changing = FileOperation.Open | FileOperation.Write | FileOperation.SetLength | FileOperation.Flush
+        | FileOperation.Move | FileOperation.Delete | FileOperation.CreateDirectory | FileOperation.DeleteDirectory;
+
+    private readonly SweepDisk _disk = new();
+    private readonly TestClock _time = new();
+    private readonly List<CrashMoment> _moments = [];
+    private WriteRecording? _recording;
+
+    public WriteRecording Writes => _recording!;
+
+    /// <summary>In order; those between which nothing differs are one.</summary>
+    public IReadOnlyList<CrashMoment> Moments => _moments;
+
+    public static async Task<CrashRecording> TakeAsync(int seed)
+    {
+        var recording = new CrashRecording();
+        await recording.RecordAsync(seed);
+        return recording;
+    }
+
+    /// <summary>Makes a folder hold what a crash at a moment left, and the folder of witnesses what was there then.</summary>
+    public static void Put(string root, DiskImage image, CrashMoment moment)
+    {
+        image.WriteTo(root);
+        Put(SweepDisk.WitnessOf(root), moment.Witness);
+        Put(SweepDisk.RevocationOf(root), moment.Revocation);
+    }
+
+    public void Dispose()
+    {
+        _recording?.Dispose();
+        _disk.Dispose();
+    }
+
+    private static void Put(string path, byte[]? content)
+    {
+        File.Delete(path);
+        if (content is not null)
+        {
+            File.WriteAllBytes(path, content);
+        }
+    }
+
+    private async Task RecordAsync(int seed)
+    {
+        string root = _disk.NewRoot();
+        await using var first = new SweepProcess(root, _time);
+        await first.StartAsync();
+        await SweepWorkload.RunAsync(first, seed + 100, steps: 20);
+        await first.DisposeAsync();
+
+        await using var process = new SweepProcess(root, _time, before: first, mustKeep: true);
+        _recording = process.Files.RecordWrites(root);
+        process.Files.Watch(Changing, _ => Note(process), process.InRoot);
+        process.Files.Watch(Changing, _ => Note(process), SweepDisk.ElsewhereOf(root));
+        process.Acknowledged += () => Note(process);
+        Note(process);
+        await process.StartAsync();
+        await SweepWorkload.RunAsync(process, seed, steps: 30);
+        await OweAndTrustAsync(process);
+        await LoseDiskAsync(process, seed);
+        process.Stage = "close";
+        await process.DisposeAsync();
+        Note(process);
+        Assert.Empty(process.Violations);
+    }
+
+    private static async Task OweAndTrustAsync(SweepProcess process)
+    {
+        process.Files.Fail(FileOperation.Write, ".seg", times: 1);
+        process.Stage = "after a failed write";
+        await process.SetAsync("key 1", 700);
+        await process.RemoveAsync("key 2");
+        process.Stage = Trusting;
+        await process.HeartbeatAsync();
+        await process.TrustAsync();
+        process.Stage = "trusted again";
+        await process.SetAsync("key 2", 300, ["tag 1"]);
+    }
+
+    private static async Task LoseDiskAsync(SweepProcess process, int seed)
+    {
+        var fault = process.Files.Fail(FileOperation.Any, process.InRoot, error: DiskError.ReadOnlyFileSystem);
+        await SweepWorkload.RunAsync(process, seed + 1, steps: 8);
+        process.Stage = "away";
+        await process.EvictAsync("tag 1");
+        await process.SetAsync("key 3", 900);
+        fault.Heal();
+        process.Wait();
+        process.Stage = Trusting;
+        await process.HeartbeatAsync();
+        await process.RecoverAsync();
+        await process.TrustAsync();
+        process.Stage = "after the recovery";
+        await process.SetAsync("key 4", 500);
+        await process.RemoveAsync("key 5");
+    }
+
+    private void Note(SweepProcess process)
+    {
+        var moment = new CrashMoment(
+            Writes.Changes.Count,
+            ReadIfThere(SweepDisk.WitnessOf(process.Root)),
+            ReadIfThere(SweepDisk.RevocationOf(process.Root)),
+            process.Truth,
+            process.Coming,
+            _time.GetUtcNow(),
+            process.Stage);
+        lock (_moments)
+        {
+            if (_moments is not [.., var last] || !IsSame(last, moment))
+            {
+                _moments.Add(moment);
+            }
+        }
+    }
+
+    private static bool IsSame(CrashMoment one, CrashMoment other) =>
+        one.Changes == other.Changes
+        && one.Acknowledged == other.Acknowledged
+        && one.Coming == other.Coming
+        && one.Witness.AsSpan().SequenceEqual(other.Witness)
+        && one.Revocation.AsSpan().SequenceEqual(other.Revocation);
+
+    private static byte[]? ReadIfThere(string path)
+    {
+        try
+        {
+            return File.ReadAllBytes(path);
+        }
+        catch (FileNotFoundException)
+        {
+            return null;
+        }
+    }
+}
