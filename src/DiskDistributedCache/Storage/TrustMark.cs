@@ -236,12 +236,14 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
 
     /// <summary>
     /// The revocation first, because it is quick and no disk can hang it. The mark is better: it outlives the operating system. A
-    /// revocation by another process serves as well, and stays.
+    /// revocation by another process serves as well, and stays; one that cannot be read may be another's and stays too, but is not relied on.
     /// </summary>
     private void Revoke()
     {
         bool isRevokedByOther = _witness.IsRevokedByOther(session);
-        bool isRevoked = isRevokedByOther || (directory.Revocation is not null && Try(() => _witness.Revoke(session)));
+        bool isRevoked = isRevokedByOther
+            ? _witness.IsSurelyRevokedByOther(session)
+            : directory.Revocation is not null && Try(() => _witness.Revoke(session));
         if (isRevoked)
         {
             Land();

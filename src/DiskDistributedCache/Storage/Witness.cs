@@ -69,6 +69,9 @@ internal sealed class Witness(CacheDirectory directory)
     public bool IsRevokedByOther(Guid session) =>
         Read(directory.Revocation) is { } ids && (ids.Count != 1 || ids[0] != session);
 
+    /// <summary>The same, but one that cannot be read does not count: there may be none.</summary>
+    public bool IsSurelyRevokedByOther(Guid session) => Read(directory.Revocation) is { Count: 1 } ids && ids[0] != session;
+
     /// <summary>Takes the revocation back: what it was about has been written, or the store begun anew.</summary>
     public void Forgive()
     {

@@ -61,11 +61,13 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         Clock = new CacheClock(timeProvider);
         _health = new DiskHealth(timeProvider, options.MemoryOnlyThreshold, _logger);
         _memory = new MemoryTier(options.MaxMemoryBytes, KeepDeadline);
-        _disk = new DiskTier(
-            options, fileSystem, timeProvider, Clock, _health, _metrics, loggerFactory, _logger, this, PinLimitOf(_memoryOnlyMaxBytes));
+
+        // Before the disk tier is told, which lets callers go: their next value has to find the room.
         _health.Changed += (_, mode) => _memory.BudgetBytes = mode == DiskCacheMode.MemoryOnly ? _memoryOnlyMaxBytes
             : mode == DiskCacheMode.Normal ? _maxMemoryBytes
             : _memory.BudgetBytes;
+        _disk = new DiskTier(
+            options, fileSystem, timeProvider, Clock, _health, _metrics, loggerFactory, _logger, this, PinLimitOf(_memoryOnlyMaxBytes));
         _health.Changed += _metrics.CountTransition;
         _disk.OwedDropped += _memory.Unpin;
         _disk.MemoryWanted += () => _disk.WriteBack(_memory.Entries, TryPend);

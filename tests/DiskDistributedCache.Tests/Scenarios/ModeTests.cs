@@ -122,7 +122,7 @@ public sealed class ModeTests : IAsyncLifetime
     // Seen to fail when a full disk counted as an error.
     [Theory]
     [InlineData(DiskError.NoSpace)]
-    [InlineData(DiskError.NoSpaceToPreallocate)]
+    [InlineData(DiskError.QuotaExceeded)]
     public async Task A_full_disk_changes_no_mode(object error)
     {
         _scene.Files.Fail(FileOperation.Write, TierScene.Segments, error: (DiskError)error);
