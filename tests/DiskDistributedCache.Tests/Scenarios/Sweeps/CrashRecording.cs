@@ -92,6 +92,9 @@ internal sealed class CrashRecording : IDisposable
         process.Files.Fail(FileOperation.Write, ".seg", times: 1);
         process.Stage = "after a failed write";
         await process.SetAsync("key 1", 700);
+
+        // Too early: it is still owed.
+        await process.TrustAsync();
         await process.RemoveAsync("key 2");
         process.Stage = Trusting;
         await process.HeartbeatAsync();
