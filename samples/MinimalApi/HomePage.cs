@@ -25,7 +25,7 @@ internal static class HomePage
           <h2>Records</h2>
           <p><a href="/items/1">/items/1</a> to <a href="/items/10000">/items/10000</a></p>
           <h2>Cache</h2>
-          <p><a href="/status">/status</a></p>
+          <p><a href="/status">/status</a>, <a href="/health">/health</a>; in development <code>/disk</code>, to break the disk and watch</p>
           <form method="post" action="/evict/reports"><button>Evict all reports</button></form>
           <pre>curl -i http://localhost:5000/reports/cost-by-species
         curl -X POST http://localhost:5000/evict/reports</pre>

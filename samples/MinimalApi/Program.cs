@@ -16,6 +16,11 @@ builder.Services.AddOutputCache(options => options.AddPolicy("report", policy =>
     // A report depends on its name only. Without these two lines anybody could fill the cache with invented query strings.
     .SetVaryByQuery([])
     .SetVaryByHost(false)));
+builder.Services.AddHealthChecks().AddDiskDistributedCache();
+if (builder.Environment.IsDevelopment())
+{
+    builder.Services.AddBreakableDisk();
+}
 
 builder.Services.AddSingleton<StrikeLog>();
 builder.Services.AddSingleton<Reports>();
@@ -71,5 +76,11 @@ app.MapPost("/evict/{tag}", async (string tag, DiskCache cache, CancellationToke
 });
 
 app.MapGet("/status", (DiskCache cache) => cache.GetStatus());
+app.MapHealthChecks("/health");
+if (app.Environment.IsDevelopment())
+{
+    // Not for your own application: the page /disk breaks the disk on purpose.
+    app.MapDiskPage();
+}
 
 app.Run();

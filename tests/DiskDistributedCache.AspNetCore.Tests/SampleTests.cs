@@ -1,8 +1,5 @@
 using System.Net;
 using System.Text.Json;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Mvc.Testing;
-using Microsoft.Extensions.Logging;
 using Xunit;
 
 namespace DiskDistributedCache.AspNetCore.Tests;
@@ -18,7 +15,7 @@ public sealed class SampleTests : IDisposable
     [Fact]
     public async Task The_home_page_links_to_every_report_and_has_a_button_that_evicts()
     {
-        await using var site = new Site(_directory);
+        await using var site = new SampleSite(_directory);
 
         var page = await site.GetAsync("/");
 
@@ -35,7 +32,7 @@ public sealed class SampleTests : IDisposable
     [Fact]
     public async Task Every_listed_report_can_be_read()
     {
-        await using var site = new Site(_directory);
+        await using var site = new SampleSite(_directory);
 
         var names = await site.ReportNamesAsync();
 
@@ -52,7 +49,7 @@ public sealed class SampleTests : IDisposable
     [Fact]
     public async Task The_mean_of_a_group_lies_within_its_confidence_interval()
     {
-        await using var site = new Site(_directory);
+        await using var site = new SampleSite(_directory);
 
         using var json = JsonDocument.Parse((await site.GetAsync(Report)).Body);
 
@@ -65,7 +62,7 @@ public sealed class SampleTests : IDisposable
     [Fact]
     public async Task A_report_is_made_once_and_then_served_from_memory()
     {
-        await using var site = new Site(_directory);
+        await using var site = new SampleSite(_directory);
 
         var first = await site.GetAsync(Report);
         var second = await site.GetAsync(Report);
@@ -78,7 +75,7 @@ public sealed class SampleTests : IDisposable
     [Fact]
     public async Task Requests_at_one_time_for_one_report_share_one_computation()
     {
-        await using var site = new Site(_directory);
+        await using var site = new SampleSite(_directory);
 
         var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => site.GetAsync(Report)));
 
@@ -90,7 +87,7 @@ public sealed class SampleTests : IDisposable
     [Fact]
     public async Task An_invented_query_string_does_not_make_another_entry()
     {
-        await using var site = new Site(_directory);
+        await using var site = new SampleSite(_directory);
 
         await site.GetAsync(Report);
 
@@ -100,13 +97,13 @@ public sealed class SampleTests : IDisposable
     [Fact]
     public async Task A_restarted_site_serves_a_report_from_disk_without_making_it_again()
     {
-        Answer made;
-        await using (var site = new Site(_directory))
+        SampleAnswer made;
+        await using (var site = new SampleSite(_directory))
         {
             made = await site.GetAsync(Report);
         }
 
-        await using var restarted = new Site(_directory);
+        await using var restarted = new SampleSite(_directory);
         var fromDisk = await restarted.GetAsync(Report);
         var promoted = await restarted.GetAsync(Report);
 
@@ -119,7 +116,7 @@ public sealed class SampleTests : IDisposable
     [Fact]
     public async Task An_evicted_report_is_made_again()
     {
-        await using var site = new Site(_directory);
+        await using var site = new SampleSite(_directory);
         await site.GetAsync(Report);
 
         var eviction = await site.EvictAsync("reports");
@@ -133,13 +130,13 @@ public sealed class SampleTests : IDisposable
     [Fact]
     public async Task An_evicted_report_stays_gone_after_a_restart()
     {
-        await using (var site = new Site(_directory))
+        await using (var site = new SampleSite(_directory))
         {
             await site.GetAsync(Report);
             await site.EvictAsync("reports");
         }
 
-        await using var restarted = new Site(_directory);
+        await using var restarted = new SampleSite(_directory);
 
         Assert.Equal("MISS", (await restarted.GetAsync(Report)).Cache);
     }
@@ -147,7 +144,7 @@ public sealed class SampleTests : IDisposable
     [Fact]
     public async Task Evicting_another_tag_leaves_the_reports()
     {
-        await using var site = new Site(_directory);
+        await using var site = new SampleSite(_directory);
         await site.GetAsync(Report);
 
         await site.EvictAsync("Reports");
@@ -158,7 +155,7 @@ public sealed class SampleTests : IDisposable
     [Fact]
     public async Task A_tag_that_is_too_long_is_refused()
     {
-        await using var site = new Site(_directory);
+        await using var site = new SampleSite(_directory);
 
         Assert.Equal(HttpStatusCode.BadRequest, (await site.EvictAsync(new string('t', 65))).Status);
     }
@@ -166,7 +163,7 @@ public sealed class SampleTests : IDisposable
     [Fact]
     public async Task An_unknown_report_is_not_found_and_not_cached()
     {
-        await using var site = new Site(_directory);
+        await using var site = new SampleSite(_directory);
 
         var first = await site.GetAsync("/reports/invented");
         var second = await site.GetAsync("/reports/invented");
@@ -179,7 +176,7 @@ public sealed class SampleTests : IDisposable
     [Fact]
     public async Task A_record_is_looked_up_once_and_then_served_from_memory()
     {
-        await using var site = new Site(_directory);
+        await using var site = new SampleSite(_directory);
 
         var first = await site.GetAsync("/items/5000");
         var second = await site.GetAsync("/items/5000");
@@ -194,13 +191,13 @@ public sealed class SampleTests : IDisposable
     [Fact]
     public async Task A_restarted_site_serves_a_record_from_disk()
     {
-        Answer read;
-        await using (var site = new Site(_directory))
+        SampleAnswer read;
+        await using (var site = new SampleSite(_directory))
         {
             read = await site.GetAsync("/items/1");
         }
 
-        await using var restarted = new Site(_directory);
+        await using var restarted = new SampleSite(_directory);
         var fromDisk = await restarted.GetAsync("/items/1");
 
         Assert.Equal("HIT disk", fromDisk.Cache);
@@ -215,7 +212,7 @@ public sealed class SampleTests : IDisposable
     [InlineData("/items/text")]
     public async Task A_record_that_the_log_does_not_have_is_not_found(string path)
     {
-        await using var site = new Site(_directory);
+        await using var site = new SampleSite(_directory);
 
         Assert.Equal(HttpStatusCode.NotFound, (await site.GetAsync(path)).Status);
         Assert.Equal(HttpStatusCode.NotFound, (await site.GetAsync(path)).Status);
@@ -224,7 +221,7 @@ public sealed class SampleTests : IDisposable
     [Fact]
     public async Task The_status_names_its_mode_and_counts_hits()
     {
-        await using var site = new Site(_directory);
+        await using var site = new SampleSite(_directory);
         await site.GetAsync(Report);
         await site.GetAsync(Report);
 
@@ -233,38 +230,19 @@ public sealed class SampleTests : IDisposable
         Assert.True(Enum.TryParse<DiskCacheMode>(status.RootElement.GetProperty("mode").GetString(), out _));
         Assert.Equal(1, status.RootElement.GetProperty("memoryHits").GetInt64());
         Assert.Equal(JsonValueKind.Null, status.RootElement.GetProperty("lastFault").ValueKind);
+        Assert.Equal(JsonValueKind.Null, status.RootElement.GetProperty("reason").ValueKind);
+        Assert.Equal(0, status.RootElement.GetProperty("owedWrites").GetInt64());
+        Assert.True(Enum.TryParse<DiskHealthState>(status.RootElement.GetProperty("diskHealth").GetString(), out _));
     }
 
-    private sealed record Answer(HttpStatusCode Status, string? Cache, string Body);
-
-    private sealed class Site(string directory) : WebApplicationFactory<Program>
+    [Fact]
+    public async Task The_health_check_of_a_site_with_a_healthy_disk_is_healthy()
     {
-        public async Task<Answer> GetAsync(string path)
-        {
-            using var client = CreateClient();
-            using var response = await client.GetAsync(path, TestContext.Current.CancellationToken);
-            return await ReadAsync(response);
-        }
+        await using var site = new SampleSite(_directory);
 
-        public async Task<Answer> EvictAsync(string tag)
-        {
-            using var client = CreateClient();
-            using var response = await client.PostAsync($"/evict/{tag}", content: null, TestContext.Current.CancellationToken);
-            return await ReadAsync(response);
-        }
+        var health = await site.GetAsync("/health");
 
-        public async Task<string[]> ReportNamesAsync() =>
-            JsonSerializer.Deserialize<string[]>((await GetAsync("/reports")).Body) ?? [];
-
-        // The long timeout: a machine that is busy with other tests is not a sick disk.
-        protected override void ConfigureWebHost(IWebHostBuilder builder) => builder
-            .UseSetting("DiskDistributedCache:Directory", directory)
-            .UseSetting("DiskDistributedCache:IoTimeout", "00:00:30")
-            .ConfigureLogging(logging => logging.ClearProviders());
-
-        private static async Task<Answer> ReadAsync(HttpResponseMessage response) => new(
-            response.StatusCode,
-            response.Headers.TryGetValues("X-Cache", out var values) ? Assert.Single(values) : null,
-            await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        Assert.Equal(HttpStatusCode.OK, health.Status);
+        Assert.Equal("Healthy", health.Body);
     }
 }

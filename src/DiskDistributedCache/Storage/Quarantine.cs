@@ -55,6 +55,9 @@ internal sealed class Quarantine(CacheDirectory directory, CacheClock clock, lon
     public long FailedCount => Volatile.Read(ref _failedCount);
 
     /// <summary>The most bytes that one file may have.</summary>
+    /// <summary>What the files take.</summary>
+    public long Bytes => Volatile.Read(ref _fileBytes);
+
     private long PieceBytes => Math.Min(maxBytes, Math.Max(maxBytes / 4, MinPieceBytes));
 
     /// <summary>Learns what earlier runs have left. Only the process that owns the folder may do this.</summary>

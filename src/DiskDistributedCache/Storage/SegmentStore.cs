@@ -301,12 +301,7 @@ internal sealed class SegmentStore : IDisposable
         }
 
         Seal();
-        Sync(TakeUnsynced(all: true));
-        if (_segments.Ordered.Any(segment => segment.HasSyncFailed))
-        {
-            throw new IOException("The sync of a segment failed, so it is not known what is durable.");
-        }
-
+        SyncEverything();
         _superblock.CheckIdentity();
         _superblock.WriteBoth(StateAs(isClean: true));
         _trust.Closed();
@@ -464,6 +459,24 @@ internal sealed class SegmentStore : IDisposable
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {
             throw new StoreGoneException("A segment was removed.");
+        }
+    }
+
+    /// <summary>What the system could not make durable it may also forget while it runs: then nothing vouches for the store.</summary>
+    private void SyncEverything()
+    {
+        try
+        {
+            Sync(TakeUnsynced(all: true));
+            if (_segments.Ordered.Any(segment => segment.HasSyncFailed))
+            {
+                throw new IOException("The sync of a segment failed, so it is not known what is durable.");
+            }
+        }
+        catch
+        {
+            _trust.WithdrawNow();
+            throw;
         }
     }
 

@@ -62,14 +62,9 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     /// <summary>Takes the trust back; <see cref="Withdrawn"/> follows. Does nothing where that is under way or done.</summary>
     public void Withdraw()
     {
-        lock (_stateLock)
+        if (!TryBeginToWithdraw())
         {
-            if (!_isWanted)
-            {
-                return;
-            }
-
-            _isWanted = false;
+            return;
         }
 
         try
@@ -80,6 +75,15 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
         {
             // No thread of its own is to be had.
             ThreadPool.UnsafeQueueUserWorkItem(static mark => mark.DoWithdraw(), this, preferLocal: false);
+        }
+    }
+
+    /// <summary>The same on the calling thread: the process may end as soon as this returns.</summary>
+    public void WithdrawNow()
+    {
+        if (TryBeginToWithdraw())
+        {
+            DoWithdraw();
         }
     }
 
@@ -196,6 +200,16 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
         {
             _waiterMark?.Dispose();
             _ioLock.Exit();
+        }
+    }
+
+    private bool TryBeginToWithdraw()
+    {
+        lock (_stateLock)
+        {
+            bool wasWanted = _isWanted;
+            _isWanted = false;
+            return wasWanted;
         }
     }
 

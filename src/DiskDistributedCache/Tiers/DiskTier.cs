@@ -25,7 +25,6 @@ namespace DiskDistributedCache.Tiers;
 /// </summary>
 internal sealed partial class DiskTier : IDisposable
 {
-
     private readonly StoreSettings _settings;
     private readonly CacheClock _clock;
     private readonly DiskHealth _health;
@@ -85,12 +84,12 @@ internal sealed partial class DiskTier : IDisposable
         _watchdog = new Watchdog(LookAfter, IoTimeout);
         _writer.ValueDropped += OnDropped;
         _writer.WaitedInVain += waited => _metrics.CountFallback(isWrite: true, waited);
-        _metrics.ObserveBreaker(() => (int)_breaker.State);
-        _metrics.ObserveQuarantine(() => _quarantine.Bytes);
 
         // After the lane, which lets callers go; and elsewhere, because a logger may be slow.
         _trust.Withdrawn += () => Elsewhere(() => Log.Suspect(_logger));
         _breaker = new DiskBreaker(options.FailureThreshold, options.BreakDuration, timeProvider, loggerFactory, OnBreakerChanged);
+        _metrics.ObserveBreaker(() => (int)_breaker.State);
+        _metrics.ObserveQuarantine(() => _quarantine.Bytes);
         _health.Changed += OnModeChanged;
         (_heartbeatInterval, _healthCheckInterval, _recoveryInterval) =
             (options.HeartbeatInterval, options.HealthCheckInterval, options.RecoveryInterval);

@@ -83,6 +83,13 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         set => _disk.CloseGrace = value;
     }
 
+    /// <inheritdoc cref="DiskTier.MaxOwedCount"/>
+    public int MaxOwedCount
+    {
+        get => _disk.MaxOwedCount;
+        set => _disk.MaxOwedCount = value;
+    }
+
     /// <summary>The largest value that is stored.</summary>
     public long MaxEntryBytes { get; }
 

@@ -46,6 +46,12 @@ internal sealed class StoreScene : IDisposable
 
     public TrustMark Trust { get; private set; } = null!;
 
+    /// <summary>Where witnesses go.</summary>
+    public string WitnessDirectory { get; set; } = WitnessFolder.Path;
+
+    /// <summary>The directory that the cache was given.</summary>
+    public string Root => _root;
+
     /// <summary>The cache's own folder.</summary>
     public string Folder => Path.Combine(_root, "diskcache-v1");
 
@@ -62,7 +68,7 @@ internal sealed class StoreScene : IDisposable
     public StoreScene Open()
     {
         Clock = new CacheClock(Time);
-        var directory = new CacheDirectory(Files, _root, WitnessFolder.Path);
+        var directory = new CacheDirectory(Files, _root, WitnessDirectory);
         Trust = new TrustMark(directory, Guid.NewGuid());
         Quarantine = new Quarantine(directory, Clock, Settings.MaxQuarantineBytes) { Met = _ => WhenCorrupt?.Invoke() };
         try

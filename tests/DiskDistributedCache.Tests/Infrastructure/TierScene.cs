@@ -30,6 +30,14 @@ internal sealed class TierScene : IAsyncDisposable
 
     public DiskDistributedCacheOptions Options { get; }
 
+    /// <summary>Where the present process keeps its witness.</summary>
+    public string Witness => WitnessFolder.WitnessOf(Options.Directory!);
+
+    /// <summary>The cache's own folder.</summary>
+    public string Folder => Path.Combine(Options.Directory!, "diskcache-v1");
+
+    public DiskCacheMode Mode => Cache.GetStatus().Mode;
+
     public TestClock Time { get; } = new();
 
     /// <summary>The files as the present process sees them; a killed one has its own.</summary>
@@ -87,6 +95,22 @@ internal sealed class TierScene : IAsyncDisposable
         Options.Directory = image;
     }
 
+    /// <summary>The disk has become read-only, and the cache has noticed: it works from memory until it recovers.</summary>
+    public async Task LoseDiskAsync()
+    {
+        Files.Fail(FileOperation.Write, error: DiskError.ReadOnlyFileSystem);
+        await Set("noticed", "v");
+        Assert.Equal(DiskCacheMode.MemoryOnly, Mode);
+    }
+
+    /// <summary>The disk is well again, and the cache has it back.</summary>
+    public async Task RegainDiskAsync()
+    {
+        Files.Heal();
+        await Cache.RecoverOnceAsync();
+        Assert.Equal(DiskCacheMode.Normal, Mode);
+    }
+
     public ValueTask Set(string key, string value, string[]? tags = null, Expiry? expiry = null)
     {
         var moments = expiry ?? Expiry.None;
@@ -103,6 +127,19 @@ internal sealed class TierScene : IAsyncDisposable
 
     public async Task<string?> Get(string key) =>
         (await Cache.GetAsync(KeyOf(key))).Entry is { } entry ? Encoding.UTF8.GetString(entry.Value) : null;
+
+    /// <summary>The same on a disk that is slow: asked again until it has answered.</summary>
+    public async Task<string?> GetOnceTheDiskAnswersAsync(string key)
+    {
+        Lookup lookup;
+        do
+        {
+            lookup = await Look(key);
+        }
+        while (lookup.Outcome == LookupOutcome.Unknown);
+
+        return lookup.Entry is { } entry ? Encoding.UTF8.GetString(entry.Value) : null;
+    }
 
     public Task<Lookup> Look(string key) => Cache.GetAsync(KeyOf(key)).AsTask();
 
@@ -132,11 +169,18 @@ internal sealed class TierScene : IAsyncDisposable
             Directory.CreateDirectory(Path.Combine(to, Path.GetRelativePath(from, folder)));
         }
 
-        // All but the lock, which the killed process still holds here.
-        foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories)
-            .Where(file => !file.EndsWith(".lock", StringComparison.Ordinal)))
+        foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
         {
-            File.Copy(file, Path.Combine(to, Path.GetRelativePath(from, file)));
+            string copy = Path.Combine(to, Path.GetRelativePath(from, file));
+            if (file.EndsWith(".lock", StringComparison.Ordinal))
+            {
+                // The killed process still holds it here. Nobody holds the copy, and there is nothing in it.
+                File.Create(copy).Dispose();
+            }
+            else
+            {
+                File.Copy(file, copy);
+            }
         }
     }
 

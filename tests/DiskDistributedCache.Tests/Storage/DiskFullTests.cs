@@ -447,7 +447,7 @@ public sealed class DiskFullTests : IDisposable
     {
         _scene.Open();
         _scene.FillSegments(12);
-        _scene.Files.FreeBytes = MinFree - (3 * SegmentBytes) is var free and > 0 ? free : 0;
+        _scene.Files.FreeBytes = 0;
         _scene.Files.Watch(FileOperation.FreeSpace, _ => _scene.Files.FreeBytes = 0);
 
         _scene.Store.ShrinkToFit();
