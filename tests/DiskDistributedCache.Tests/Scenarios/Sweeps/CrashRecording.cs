@@ -95,8 +95,8 @@ internal sealed class CrashRecording : IDisposable
 
         // Too early: it is still owed.
         await process.TrustAsync();
-        await process.RemoveAsync("key 2");
         process.Stage = Trusting;
+        await process.RemoveAsync("key 2");
         await process.HeartbeatAsync();
         await process.TrustAsync();
         process.Stage = "trusted again";
