@@ -92,8 +92,11 @@ internal sealed class CrashRecording : IDisposable
         process.Files.Fail(FileOperation.Write, ".seg", times: 1);
         process.Stage = "after a failed write";
         await process.SetAsync("key 1", 700);
-        await process.RemoveAsync("key 2");
+
+        // Too early: it is still owed.
+        await process.TrustAsync();
         process.Stage = Trusting;
+        await process.RemoveAsync("key 2");
         await process.HeartbeatAsync();
         await process.TrustAsync();
         process.Stage = "trusted again";

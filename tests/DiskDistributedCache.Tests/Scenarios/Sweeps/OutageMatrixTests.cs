@@ -47,6 +47,8 @@ public sealed class OutageMatrixTests
         await process.StartAsync();
         await process.CheckAsync(mustBeThere: true);
 
+        // Begins a segment: a disk that fills up has room in it, and need not give away what is there.
+        await process.SetAsync("key 3", 100);
         process.Stage = "during the outage";
         Enum.Parse<Outage>(outage).Begin(process);
         try

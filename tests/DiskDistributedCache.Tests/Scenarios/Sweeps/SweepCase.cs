@@ -21,6 +21,8 @@ internal sealed record SweepFault(string Name, FileOperation Operation, Action<F
         new("short read", FileOperation.Read, (files, path, skip, times) => files.ShortenReads(7, path, skip, times)),
     ];
 
+    public bool IsFullDisk => Name.StartsWith("ENOSPC", StringComparison.Ordinal);
+
     public static SweepFault Named(string name) => All.First(fault => fault.Name == name);
 
     private static SweepFault Error(string name, DiskError error) =>
