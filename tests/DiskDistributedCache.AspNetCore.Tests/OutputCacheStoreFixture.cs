@@ -21,7 +21,7 @@ public sealed class OutputCacheStoreFixture : IAsyncDisposable
             Directory = _directory,
             MaxDiskBytes = 16 << 20,
             SegmentBytes = 64 << 10,
-            IoTimeout = TimeSpan.FromMinutes(1),
+            IoTimeout = TimeSpan.FromSeconds(20),
         };
         Cache = new DiskCache(options, timeProvider: Time);
         Store = new DiskOutputCacheStore(Cache);

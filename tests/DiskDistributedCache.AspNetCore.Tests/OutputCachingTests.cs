@@ -76,7 +76,7 @@ public sealed class OutputCachingTests : IAsyncLifetime
         {
             options.Directory = _directory;
             options.MaxDiskBytes = 16 << 20;
-            options.IoTimeout = TimeSpan.FromMinutes(1);
+            options.IoTimeout = TimeSpan.FromSeconds(20);
         });
         _app = builder.Build();
         _app.Use(ObserveAsync);
