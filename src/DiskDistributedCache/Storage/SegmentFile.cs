@@ -87,7 +87,7 @@ internal sealed class SegmentFile(long number, int slot, SegmentSeed seed, Store
 
             if (HasSyncFailed)
             {
-                throw new IOException("An earlier sync of a segment failed, so it is not known what is durable.");
+                throw new SyncFailedBeforeException();
             }
 
             try
@@ -173,3 +173,7 @@ internal sealed class SegmentTable : IDisposable
         }
     }
 }
+
+/// <summary>An earlier sync of a segment failed: no news, but nothing that is done now makes it durable.</summary>
+internal sealed class SyncFailedBeforeException()
+    : IOException("An earlier sync of a segment failed, so it is not known what is durable.");

@@ -31,6 +31,9 @@ internal sealed class SegmentStore : IDisposable
     /// <summary>Corrupt records after which a segment is retired: more than a single bad sector accounts for.</summary>
     private const int DamagedAtCount = 8;
 
+    /// <summary>Segments that one append gives up at the most when the disk is full although it has been given room.</summary>
+    private const int MaxWaysGiven = 4;
+
     private const int ProbeBytes = 256;
 
     private static readonly CacheKey s_probeKey = new(KeySpace.Probe, "probe");
@@ -175,8 +178,9 @@ internal sealed class SegmentStore : IDisposable
         int writtenCount = 0;
         long clearedIn = 0;
 
-        // Each try uses up the reserve or an older segment.
-        for (int left = _segments.Ordered.Count + 1; ; left--)
+        // Each try uses up the reserve or an older segment. A disk that takes even what was just given back has other trouble, and
+        // must not cost everything that is there.
+        for (int left = MaxWaysGiven; ; left--)
         {
             try
             {
@@ -468,7 +472,7 @@ internal sealed class SegmentStore : IDisposable
         try
         {
             Sync(TakeUnsynced(all: true));
-            if (_segments.Ordered.Any(segment => segment.HasSyncFailed))
+            if (_segments.Ordered.Any(segment => segment is { HasSyncFailed: true, IsRetired: false }))
             {
                 throw new IOException("The sync of a segment failed, so it is not known what is durable.");
             }

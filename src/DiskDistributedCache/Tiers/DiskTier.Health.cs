@@ -350,7 +350,11 @@ internal sealed partial class DiskTier
         }
         catch (Exception exception)
         {
-            CountFault(exception, "a sync");
+            if (exception is not SyncFailedBeforeException)
+            {
+                CountFault(exception, "a sync");
+            }
+
             _writer.Distrust();
             PostOnLane(() => TryOnDisk("retiring a segment", damaged => damaged.RetireDamaged()), JobTime.Long);
             return false;
