@@ -95,7 +95,9 @@ internal sealed class SweepDisk : IDisposable
             Directory.CreateDirectory(Path.Combine(to, Path.GetRelativePath(from, folder)));
         }
 
-        foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
+        // The superblock last: of a process that still works in the background it must not know less than the segments show.
+        foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories)
+            .OrderBy(file => file.EndsWith("superblock", StringComparison.Ordinal)))
         {
             string copy = Path.Combine(to, Path.GetRelativePath(from, file));
             if (file.EndsWith(".lock", StringComparison.Ordinal))
