@@ -95,9 +95,10 @@ internal sealed class SweepDisk : IDisposable
             Directory.CreateDirectory(Path.Combine(to, Path.GetRelativePath(from, folder)));
         }
 
-        // The superblock last: of a process that still works in the background it must not know less than the segments show.
+        // A process that still works in the background writes what it owes and then takes its mark back: whoever looks the other way round
+        // would see neither. The superblock last: it must not know less than the segments show.
         foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories)
-            .OrderBy(file => file.EndsWith("superblock", StringComparison.Ordinal)))
+            .OrderBy(file => file.EndsWith(".lock", StringComparison.Ordinal) ? 0 : file.EndsWith("superblock", StringComparison.Ordinal) ? 2 : 1))
         {
             string copy = Path.Combine(to, Path.GetRelativePath(from, file));
             if (file.EndsWith(".lock", StringComparison.Ordinal))

@@ -87,8 +87,8 @@ internal sealed class TierScene : IAsyncDisposable
     public void LeaveKilled()
     {
         string image = NewRoot();
-        CopyFolder(Options.Directory!, image);
         WitnessFolder.Copy(Options.Directory!, image);
+        CopyFolder(Options.Directory!, image);
         _killed.Add((Cache, Files));
         _cache = null;
         Files = new FaultyFileSystem();
