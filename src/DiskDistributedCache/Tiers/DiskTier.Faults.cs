@@ -117,6 +117,7 @@ internal sealed partial class DiskTier
         if (kind == FaultKind.Full)
         {
             operation?.Succeed();
+            _wasShortOfSpace = true;
             if (!_isShortOfSpace)
             {
                 _isShortOfSpace = true;

@@ -20,6 +20,7 @@ internal sealed partial class DiskTier
     // Only on the writer lane.
     private TaskCompletionSource? _trusting;
     private bool _isWaitingForLock;
+    private bool _wasShortOfSpace;
 
     // What is on disk is given up; a new store has to be begun before anything is written.
     private volatile bool _isGivenUp;
@@ -164,8 +165,14 @@ internal sealed partial class DiskTier
         }
 
         var found = DiskHealthState.Unhealthy;
-        TryOnDisk("a probe", store => found = ProbeStore(store));
-        _health.Probed(found);
+        bool wasShort = _wasShortOfSpace;
+        if (TryOnDisk("a probe", store => found = ProbeStore(store)) && wasShort && !_wasShortOfSpace)
+        {
+            // What was set while there was no room is in memory only.
+            PostOnLane(WriteBackWhenDrained, JobTime.Long);
+        }
+
+        _health.Probed(_isShortOfSpace ? DiskHealthState.Degraded : found);
     }
 
     private DiskHealthState ProbeStore(SegmentStore store)
@@ -175,7 +182,8 @@ internal sealed partial class DiskTier
         store.ShrinkToFit();
         bool isRight = store.Probe(Interlocked.Increment(ref _sequence), Interlocked.Increment(ref _sequence));
         bool isSlow = System.Diagnostics.Stopwatch.GetElapsedTime(began) > IoTimeout;
-        return isRight && !isSlow && !store.IsShortOfSpace ? DiskHealthState.Healthy : DiskHealthState.Degraded;
+        _wasShortOfSpace = store.IsShortOfSpace;
+        return isRight && !isSlow && !_wasShortOfSpace ? DiskHealthState.Healthy : DiskHealthState.Degraded;
     }
 
     private void Recover()
@@ -251,6 +259,15 @@ internal sealed partial class DiskTier
         WriteWaiting();
     }
 
+    /// <summary>First what waits: among it are the removals that values left which were given up, under the numbers of those values.</summary>
+    private void WriteBackWhenDrained()
+    {
+        if (_health.Mode == DiskCacheMode.Normal && _writer.WriteWaiting())
+        {
+            TryOnDisk("writing back", _ => MemoryWanted?.Invoke());
+        }
+    }
+
     private void WriteWaiting()
     {
         if (!_writer.WriteWaiting())
@@ -297,6 +314,7 @@ internal sealed partial class DiskTier
         // What waits to be written has no entry in the index any more: memory says what is current, and the rest becomes removals.
         Log.StartedOver(_logger, _directory.Path);
         MemoryWanted?.Invoke();
+        PostOnLane(WriteBackWhenDrained, JobTime.Long);
     }
 
     /// <summary>Too much is owed to be kept: what is on disk is given up instead of the truth. Memory keeps what it has.</summary>

@@ -69,6 +69,29 @@ public sealed class DiskFullCacheTests : IAsyncDisposable
         }
     }
 
+    // Seen to fail when a probe that found room again did not write back what is in memory only.
+    [Fact]
+    public async Task What_was_set_while_there_was_no_room_is_written_once_there_is()
+    {
+        await _scene.OpenAsync();
+        _disk.LetOthersHave(long.MaxValue);
+        await _scene.Cache.ProbeOnceAsync();
+        for (int i = 0; i < 8; i++)
+        {
+            await _scene.Set($"k{i}", $"{i} {new string('v', 5_000)}");
+        }
+
+        _disk.LetOthersHave(0);
+        await _scene.Cache.ProbeOnceAsync();
+        await _scene.Cache.HeartbeatOnceAsync();
+        await _scene.ReopenClosedAsync();
+
+        for (int i = 0; i < 8; i++)
+        {
+            Assert.Equal($"{i} {new string('v', 5_000)}", await _scene.Get($"k{i}"));
+        }
+    }
+
     /// <summary>Sets, reads and removes; whatever is read is the newest version.</summary>
     private async Task WorkAsync(int count)
     {
