@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace DiskDistributedCache.RealDisks;
 
@@ -8,10 +8,12 @@ namespace DiskDistributedCache.RealDisks;
 /// The process behind a file system is stopped while callers work: no call of the disk returns any more. Everything that is
 /// measured is measured before as well; the waits of the callers have a baseline of pure waits that run at the same time.
 /// </summary>
-internal static class HungDisk
+internal static partial class HungDisk
 {
     private const int DiskKeyCount = 100; // for each caller
     private const int HotKeyCount = 5;
+    private const int Stop = 19; // SIGSTOP
+    private const int Continue = 18; // SIGCONT
     private static readonly TimeSpan s_disposeGrace = TimeSpan.FromSeconds(10);
     private const int ValueBytes = 2_000;
     private const int AsyncCallerCount = 8;
@@ -37,9 +39,9 @@ internal static class HungDisk
         report.Check("hang: before, the disk is in use", await Scene.HealedAsync(cache), Scene.Describe(cache));
         var before = await MeasureAsync(cache, ledgers, TimeSpan.FromSeconds(3), null);
         await Scene.HealedAsync(cache);
-        var during = await MeasureAsync(cache, ledgers, TimeSpan.FromSeconds(8), () => Signal(daemon, "-STOP"));
+        var during = await MeasureAsync(cache, ledgers, TimeSpan.FromSeconds(8), () => Send(daemon, Stop));
         string hung = Scene.Describe(cache);
-        await Signal(daemon, "-CONT");
+        Send(daemon, Continue);
         Judge(before, during, report);
         report.Check("hang: the disk is given up", during.WasGivenUp, hung);
         report.Check("hang: it recovers by itself", await Scene.HealedAsync(cache), Scene.Describe(cache));
@@ -69,7 +71,7 @@ internal static class HungDisk
     /// <summary>Last: a cache is let go while its disk hangs. The store is right or empty afterwards.</summary>
     private static async Task DisposeHungAsync(DiskCache cache, DiskDistributedCacheOptions options, int daemon, Ledger ledger, Report report)
     {
-        await Signal(daemon, "-STOP");
+        Send(daemon, Stop);
         for (int key = 0; key < 10; key++)
         {
             await ledger.RemoveAsync($"key {key}");
@@ -78,7 +80,7 @@ internal static class HungDisk
         var watch = Stopwatch.StartNew();
         await cache.DisposeAsync();
         report.Check("hang: disposal ends within its grace time", watch.Elapsed < s_disposeGrace + TimeSpan.FromSeconds(1), Report.Ms(watch.Elapsed.TotalMilliseconds));
-        await Signal(daemon, "-CONT");
+        Send(daemon, Continue);
 
         string file = Path.GetTempFileName();
         ledger.Save(file);
@@ -89,7 +91,7 @@ internal static class HungDisk
         report.Check("hang: nothing dead, stale or wrong after a restart", found.Lies == 0, found.FirstLie ?? $"{found.Hits} hits; {Scene.Describe(again)}");
     }
 
-    private static async Task<Measured> MeasureAsync(DiskCache cache, List<Ledger> ledgers, TimeSpan time, Func<Task>? begin)
+    private static async Task<Measured> MeasureAsync(DiskCache cache, List<Ledger> ledgers, TimeSpan time, Action? begin)
     {
         var measured = new Measured();
         using var end = new CancellationTokenSource();
@@ -98,10 +100,7 @@ internal static class HungDisk
             Warm(ledgers[caller]);
         }
 
-        if (begin is not null)
-        {
-            await begin();
-        }
+        begin?.Invoke();
 
         var work = new List<Task>();
         for (int caller = 0; caller < ledgers.Count; caller++)
@@ -216,8 +215,20 @@ internal static class HungDisk
         }
     }
 
-    private static Task Signal(int process, string signal) =>
-        Scene.ToolAsync("kill", signal, process.ToString(CultureInfo.InvariantCulture));
+    /// <summary>
+    /// By a system call and not by a tool: no process can be started while the disk hangs. The new one closes the files that it has
+    /// inherited, and that is a call to the disk.
+    /// </summary>
+    private static void Send(int process, int signal)
+    {
+        if (Kill(process, signal) != 0)
+        {
+            throw new InvalidOperationException($"Signal {signal} cannot be sent to {process}.");
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static partial int Kill(int process, int signal);
 
     private static double P(ConcurrentQueue<double> times, double percent) => Measured.Percentile(times, percent);
 

@@ -12,8 +12,8 @@ try
     await (scenario switch
     {
         "full" => FullDisk.RunAsync(directory, report),
-        "read-only" => ReadOnlyDisk.RunAsync(directory, report),
-        "read-only-until-killed" => ReadOnlyDisk.RunUntilKilledAsync(directory, rest[0]),
+        "read-only" => ReadOnlyDisk.RunAsync(directory, rest[0], rest[1], rest[2], report),
+        "read-only-until-killed" => ReadOnlyDisk.RunUntilKilledAsync(directory, rest[0], rest[1]),
         "work" => Restart.WorkAsync(directory, rest is [var earlier] ? earlier : null, report),
         "restart" => Restart.CheckAsync(directory, rest[0], rest[1], report),
         "hang" => HungDisk.RunAsync(directory, int.Parse(rest[0]), report),

@@ -1,38 +1,41 @@
 namespace DiskDistributedCache.RealDisks;
 
-/// <summary>A file system is remounted read-only under a working cache, and writable again; with and without a kill in between.</summary>
+/// <summary>
+/// A file system turns read-only under a working cache, and is healed; with and without a kill in between. How is up to the script. A
+/// plain remount is no way: the kernel refuses it while a file is open for writing.
+/// </summary>
 internal static class ReadOnlyDisk
 {
     private const int KeyCount = 200;
     private const int ValueBytes = 2_000;
 
-    public static async Task RunAsync(string directory, Report report)
+    public static async Task RunAsync(string directory, string name, string toBreak, string toHeal, Report report)
     {
         var options = Scene.Options(directory);
         var cache = await Scene.OpenAsync(options);
         var ledger = new Ledger(cache);
         await FillAsync(cache, ledger);
-        await Scene.ToolAsync("mount", "-o", "remount,ro", directory);
+        await Scene.ShellAsync(toBreak);
         await ChangeAsync(ledger);
         bool isGivenUp = await Scene.UntilAsync(() => cache.GetStatus().Mode is DiskCacheMode.MemoryOnly or DiskCacheMode.Recovering);
-        report.Check("read-only: the disk is given up", isGivenUp, Scene.Describe(cache));
+        report.Check($"{name}: the disk is given up", isGivenUp, Scene.Describe(cache));
         ledger.Recount();
         await ledger.ReadAllAsync();
-        report.Check("read-only: memory goes on", ledger.Hits > 0, $"{ledger.Hits} hits of {ledger.LiveCount}");
+        report.Check($"{name}: memory goes on", ledger.Hits > 0, $"{ledger.Hits} hits of {ledger.LiveCount}");
 
-        await Scene.ToolAsync("mount", "-o", "remount,rw", directory);
-        report.Check("read-only: it recovers by itself", await Scene.HealedAsync(cache), Scene.Describe(cache));
+        await Scene.ShellAsync(toHeal);
+        report.Check($"{name}: it recovers by itself", await Scene.HealedAsync(cache), Scene.Describe(cache));
         await ledger.ReadAllAsync();
-        await Restart.AgainAsync("read-only", cache, options, ledger, ledger.LiveCount / 2, report);
+        await Restart.AgainAsync(name, cache, options, ledger, ledger.LiveCount / 2, report);
     }
 
     /// <summary>Says "ready" when everything is acknowledged, and waits for the end.</summary>
-    public static async Task RunUntilKilledAsync(string directory, string ledgerFile)
+    public static async Task RunUntilKilledAsync(string directory, string toBreak, string ledgerFile)
     {
         var cache = await Scene.OpenAsync(Scene.Options(directory));
         var ledger = new Ledger(cache);
         await FillAsync(cache, ledger);
-        await Scene.ToolAsync("mount", "-o", "remount,ro", directory);
+        await Scene.ShellAsync(toBreak);
         await ChangeAsync(ledger);
         ledger.Save(ledgerFile);
         Console.WriteLine("ready");

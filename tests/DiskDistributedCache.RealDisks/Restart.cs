@@ -37,7 +37,7 @@ internal static class Restart
         report.Check("work: nothing dead, stale or wrong was read", ledger.Lies == 0, ledger.FirstLie ?? $"{ledger.Hits} hits in {ledger.Reads} reads");
         if (earlierLedger is not null)
         {
-            report.Check("work: the errors are noticed", cache.GetStatus().DiskErrors > 0, Scene.Describe(cache));
+            report.Check("work: the errors are noticed", cache.GetStatus().LastFault is not null, Scene.Describe(cache));
         }
     }
 

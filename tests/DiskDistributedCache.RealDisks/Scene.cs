@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace DiskDistributedCache.RealDisks;
 
-/// <summary>What all scenarios share: a cache with short periods, waiting for what it does by itself, and calls of the system's tools.</summary>
+/// <summary>What all scenarios share: a cache with short periods, waiting for what it does by itself, and calls of the shell.</summary>
 internal static class Scene
 {
     private const string WitnessDirectory = "/dev/shm/diskcache-real-disks";
@@ -58,13 +58,13 @@ internal static class Scene
         return $"mode {status.Mode}, {status.OwedWrites} owed, disk {status.DiskHealth}, {status.DiskErrors} errors, last fault: {status.LastFault ?? "none"}";
     }
 
-    public static async Task ToolAsync(string tool, params string[] arguments)
+    public static async Task ShellAsync(string command)
     {
-        using var process = Process.Start(tool, arguments);
+        using var process = Process.Start("bash", ["-c", command]);
         await process.WaitForExitAsync();
         if (process.ExitCode != 0)
         {
-            throw new InvalidOperationException($"{tool} {string.Join(' ', arguments)} ended with {process.ExitCode}.");
+            throw new InvalidOperationException($"'{command}' ended with {process.ExitCode}.");
         }
     }
 }

@@ -1,6 +1,10 @@
 #!/usr/bin/python3
-"""A file system that hands every call on to a folder: passthrough.py FOLDER MOUNT_POINT. Stopped (SIGSTOP), it is a disk that hangs."""
+"""A file system that hands every call on to a folder: passthrough.py FOLDER MOUNT_POINT SWITCH.
 
+While the file SWITCH is there, the file system is read-only. Stopped (SIGSTOP), it is a disk that hangs.
+"""
+
+import errno
 import os
 import sys
 
@@ -10,9 +14,18 @@ except ImportError:
     import fuse
 
 
+CHANGES = ("create", "write", "fsync", "truncate", "mkdir", "rmdir", "unlink", "rename", "chmod", "chown", "utimens")
+
+
 class Passthrough(fuse.Operations):
-    def __init__(self, folder):
+    def __init__(self, folder, switch):
         self.folder = folder
+        self.switch = switch
+
+    def __call__(self, operation, *arguments):
+        if operation in CHANGES and os.path.exists(self.switch):
+            raise fuse.FuseOSError(errno.EROFS)
+        return super().__call__(operation, *arguments)
 
     def at(self, path):
         return os.path.join(self.folder, path.lstrip("/"))
@@ -54,4 +67,4 @@ class Passthrough(fuse.Operations):
 
 
 # direct_io: no read is answered from the pages that the kernel keeps.
-fuse.FUSE(Passthrough(sys.argv[1]), sys.argv[2], foreground=True, direct_io=True)
+fuse.FUSE(Passthrough(sys.argv[1], sys.argv[3]), sys.argv[2], foreground=True, direct_io=True)
