@@ -15,7 +15,7 @@ try
         "read-only" => ReadOnlyDisk.RunAsync(directory, rest[0], rest[1], rest[2], report),
         "read-only-until-killed" => ReadOnlyDisk.RunUntilKilledAsync(directory, rest[0], rest[1]),
         "work" => Restart.WorkAsync(directory, rest is [var earlier] ? earlier : null, report),
-        "restart" => Restart.CheckAsync(directory, rest[0], rest[1], report),
+        "restart" => Restart.CheckAsync(directory, rest[0], rest[1], rest is [_, _, "broken"], report),
         "hang" => HungDisk.RunAsync(directory, int.Parse(rest[0]), report),
         _ => throw new ArgumentException($"There is no scenario '{scenario}'."),
     });

@@ -9,8 +9,9 @@ internal static class Restart
     /// <summary>Works, closes, and prints its ledger. With that of an earlier process, errors are expected.</summary>
     public static async Task WorkAsync(string directory, string? earlierLedger, Report report)
     {
-        // A failed start is one of the cases: nothing waits for the store to be there.
-        await using var cache = new DiskCache(Scene.Options(directory));
+        // A failed start is one of the cases: the store need not be there.
+        var cache = new DiskCache(Scene.Options(directory));
+        await cache.GetAsync("the first use opens it");
         var ledger = earlierLedger is null ? new Ledger(cache) : Ledger.Load(cache, earlierLedger);
         await ledger.ReadAllAsync();
         await Scene.UntilAsync(() => cache.GetStatus().Mode != DiskCacheMode.Starting);
@@ -35,17 +36,25 @@ internal static class Restart
         await Task.Delay(TimeSpan.FromSeconds(1.5));
         ledger.Print();
         report.Check("work: nothing dead, stale or wrong was read", ledger.Lies == 0, ledger.FirstLie ?? $"{ledger.Hits} hits in {ledger.Reads} reads");
+        await cache.DisposeAsync();
         if (earlierLedger is not null)
         {
-            report.Check("work: the errors are noticed", cache.GetStatus().LastFault is not null, Scene.Describe(cache));
+            var status = cache.GetStatus();
+            report.Check("work: the errors are noticed", status.DiskErrors > 0 || status.LastFault is not null, Scene.Describe(cache));
         }
     }
 
     /// <summary>What a process that ended left behind, as another one finds it.</summary>
-    public static async Task CheckAsync(string directory, string name, string ledgerFile, Report report)
+    public static async Task CheckAsync(string directory, string name, string ledgerFile, bool wasBroken, Report report)
     {
-        await using var cache = await Scene.OpenAsync(Scene.Options(directory));
+        using var log = new OpeningLog();
+        await using var cache = await Scene.OpenAsync(Scene.Options(directory), log);
         report.Check($"{name}: the next start has its disk", cache.GetStatus().Mode == DiskCacheMode.Normal, Scene.Describe(cache));
+        if (wasBroken)
+        {
+            report.Check($"{name}: it was not closed clean", log.Trust is not (null or "closed clean"), log.Trust ?? "nothing was logged");
+        }
+
         var ledger = Ledger.Load(cache, ledgerFile);
         await ledger.ReadAllAsync();
         await ledger.ReadAllAsync();

@@ -23,9 +23,9 @@ internal static class Scene
         HeartbeatInterval = TimeSpan.FromMilliseconds(200),
     };
 
-    public static async Task<DiskCache> OpenAsync(DiskDistributedCacheOptions options)
+    public static async Task<DiskCache> OpenAsync(DiskDistributedCacheOptions options, OpeningLog? log = null)
     {
-        var cache = new DiskCache(options);
+        var cache = new DiskCache(options, loggerFactory: log);
         await cache.GetAsync("the first use opens it");
         await UntilAsync(() => cache.GetStatus().Mode == DiskCacheMode.Normal);
         return cache;
