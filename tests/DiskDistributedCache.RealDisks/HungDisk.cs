@@ -36,15 +36,16 @@ internal static partial class HungDisk
             await Scene.UntilAsync(() => cache.GetStatus() is { OwedWrites: 0, Mode: DiskCacheMode.Normal });
         }
 
-        report.Check("hang: before, the disk is in use", await Scene.HealedAsync(cache), Scene.Describe(cache));
         var before = await MeasureAsync(cache, ledgers, TimeSpan.FromSeconds(3), null);
-        await Scene.HealedAsync(cache);
+        bool isInUse = await IsInUseAsync(cache);
+        report.CheckTime("hang: before, the disk is in use", isInUse, Scene.Describe(cache),
+            P(before.Waits, 99) <= 100, $"{Figures(before.Waits)} of waits of 80 ms");
         var during = await MeasureAsync(cache, ledgers, TimeSpan.FromSeconds(8), () => Send(daemon, Stop));
         string hung = Scene.Describe(cache);
         Send(daemon, Continue);
         Judge(before, during, report);
         report.Check("hang: the disk is given up", during.WasGivenUp, hung);
-        report.Check("hang: it recovers by itself", await Scene.HealedAsync(cache), Scene.Describe(cache));
+        report.Check("hang: it recovers by itself", await IsInUseAsync(cache), Scene.Describe(cache));
         foreach (var ledger in ledgers)
         {
             await ledger.ReadAllAsync();
@@ -54,6 +55,10 @@ internal static partial class HungDisk
         report.Check("hang: nothing dead, stale or wrong was read", lied is null, lied?.FirstLie ?? $"{ledgers.Sum(ledger => ledger.Reads)} reads");
         await DisposeHungAsync(cache, options, daemon, ledgers[0], report);
     }
+
+    /// <summary>Not how healthy: a probe may well take longer than 80 ms on a machine that is busy.</summary>
+    private static Task<bool> IsInUseAsync(DiskCache cache) =>
+        Scene.UntilAsync(() => cache.GetStatus() is { Mode: DiskCacheMode.Normal, OwedWrites: 0 }, seconds: 30);
 
     private static void Judge(Measured before, Measured during, Report report)
     {
