@@ -40,6 +40,16 @@ internal sealed class SampleSite(string directory, string? environment = null) :
     public async Task<string[]> ReportNamesAsync() =>
         JsonSerializer.Deserialize<string[]>((await GetAsync("/reports")).Body) ?? [];
 
+    /// <summary>
+    /// Closes the cache first, and waits for that: the site's own thread and the factory both dispose of the services, and the one that
+    /// comes second does not wait for the other.
+    /// </summary>
+    public override async ValueTask DisposeAsync()
+    {
+        await Services.GetRequiredService<DiskCache>().DisposeAsync();
+        await base.DisposeAsync();
+    }
+
     protected override void ConfigureWebHost(IWebHostBuilder builder) => builder
         .UseEnvironment(environment ?? Environments.Production)
         .UseSetting("DiskDistributedCache:Directory", directory)
