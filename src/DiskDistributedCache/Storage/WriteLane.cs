@@ -19,10 +19,9 @@ namespace DiskDistributedCache.Storage;
 /// Concurrency: everything is guarded by one lock, which is never held over I/O. Callers continue on the thread pool, never
 /// here. Once the lane has ended it takes nothing more: what comes later would be neither written nor known to be missing.
 /// </summary>
-internal sealed class WriteLane
+internal sealed partial class WriteLane
 {
     private const long BatchBytes = 1 << 20;
-    private const int SpinCount = 40;
 
     private readonly object _lock = new();
     private readonly Func<IReadOnlyList<Mutation>, bool> _append;
@@ -265,20 +264,6 @@ internal sealed class WriteLane
         }
     }
 
-    /// <summary>On the lane, in a job: writes what is waiting, though the lane is paused. False when that failed.</summary>
-    public bool WriteWaiting()
-    {
-        while (TakeBatch())
-        {
-            if (!WriteBatch())
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
     /// <summary>Changes what is waiting, while nothing is taken or added.</summary>
     public void ForEachWaiting(Action<Mutation> change)
     {
@@ -459,141 +444,6 @@ internal sealed class WriteLane
         }
     }
 
-    private void Run()
-    {
-        while (Next(out var job))
-        {
-            if (job is null)
-            {
-                WriteBatch();
-            }
-            else
-            {
-                RunJob(job);
-            }
-        }
-
-        _finish();
-    }
-
-    /// <summary>Waits for a job or a batch. False when the lane is stopped and nothing is left that can be done.</summary>
-    private bool Next(out Action? job)
-    {
-        SpinForWork();
-        lock (_lock)
-        {
-            while (_jobs.Count == 0 && !CanWrite && !_isStopping)
-            {
-                _isSleeping = true;
-                Monitor.Wait(_lock);
-                _isSleeping = false;
-            }
-
-            Job next = default;
-            if ((_wasJob || _jobs.Count == 0) && CanWrite)
-            {
-                Begin(_times.LimitFor(_queue.Take(_batch, BatchBytes)));
-            }
-            else if (_jobs.TryDequeue(out next))
-            {
-                Begin(LimitOf(next.Time));
-            }
-            else
-            {
-                _hasEnded = true;
-            }
-
-            job = next.Run;
-            _wasJob = job is not null;
-            _hasWork = _jobs.Count > 0 || CanWrite || _isStopping;
-            return !_hasEnded;
-        }
-    }
-
-    private TimeSpan LimitOf(JobTime time) => time switch
-    {
-        JobTime.Short => _times.LimitFor(0),
-        JobTime.Long => _times.MaxLimit,
-        _ => Timeout.InfiniteTimeSpan,
-    };
-
-    private bool TakeBatch()
-    {
-        lock (_lock)
-        {
-            if (_queue.Count == 0)
-            {
-                return false;
-            }
-
-            Begin(_times.LimitFor(_queue.Take(_batch, BatchBytes)));
-            return true;
-        }
-    }
-
-    private void Begin(TimeSpan limit) => (_busySince, _busyLimit, _isStallReported) = (Stopwatch.GetTimestamp(), limit, false);
-
-    private void RunJob(Action job)
-    {
-        try
-        {
-            job();
-        }
-        catch (Exception)
-        {
-            // Jobs handle their own trouble. What still gets here (a logger that throws, say) must not end the process.
-        }
-
-        lock (_lock)
-        {
-            _busySince = 0;
-        }
-    }
-
-    private bool WriteBatch()
-    {
-        bool isWritten = TryAppend();
-        bool isDue = false;
-        lock (_lock)
-        {
-            _busySince = 0;
-            _hasFailed = !isWritten;
-            if (isWritten)
-            {
-                foreach (var mutation in _batch)
-                {
-                    mutation.TrySetResult();
-                }
-
-                _due.RemoveAll(mutation => mutation.IsAcknowledged);
-            }
-            else
-            {
-                isDue = OweWhere(_ => true);
-                _queue.PutBack(_batch);
-            }
-
-            _batch.Clear();
-        }
-
-        AfterOwing(isDue);
-
-        return isWritten;
-    }
-
-    private bool TryAppend()
-    {
-        try
-        {
-            return _append(_batch);
-        }
-        catch (Exception)
-        {
-            // As for jobs.
-            return false;
-        }
-    }
-
     private void Report(List<CacheEntry>? dropped)
     {
         foreach (var entry in dropped ?? [])
@@ -610,28 +460,4 @@ internal sealed class WriteLane
             Monitor.Pulse(_lock);
         }
     }
-
-    /// <summary>A single caller that awaits each write comes back within microseconds; waking a sleeping thread costs more than that.</summary>
-    private void SpinForWork()
-    {
-        for (int i = 0; i < SpinCount && !_hasWork; i++)
-        {
-            Thread.SpinWait(20);
-        }
-    }
-
-    private readonly record struct Job(Action Run, JobTime Time);
-}
-
-/// <summary>How long a job may take before the disk counts as stalled.</summary>
-internal enum JobTime
-{
-    /// <summary>As long as any operation on few bytes.</summary>
-    Short = 0,
-
-    /// <summary>As long as anything that a healthy disk does in one go.</summary>
-    Long = 1,
-
-    /// <summary>It depends on how much there is: opening, recovering.</summary>
-    Endless = 2,
 }
