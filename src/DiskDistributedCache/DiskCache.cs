@@ -44,6 +44,7 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
     // Only ever go from false to true.
     private volatile bool _startAwaited;
     private volatile bool _closed;
+    private readonly TaskCompletionSource _disposed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _disposals;
 
     /// <summary>Creates a cache without a container. Nothing is opened yet.</summary>
@@ -275,13 +276,23 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
     /// </summary>
     public IReadOnlyList<QuarantinedRecord> GetQuarantine() => _tiers.GetQuarantine();
 
-    /// <summary>Writes what is under way, closes the store and lets go of its directory. Further calls do nothing.</summary>
+    /// <summary>Writes what is under way, closes the store and lets go of its directory. Further calls wait for the first.</summary>
     public void Dispose()
     {
         _closed = true;
-        if (Interlocked.Increment(ref _disposals) == 1)
+        if (Interlocked.Increment(ref _disposals) > 1)
+        {
+            Task.WaitAny(_disposed.Task);
+            return;
+        }
+
+        try
         {
             _tiers.Dispose();
+        }
+        finally
+        {
+            _disposed.SetResult();
         }
     }
 
@@ -289,9 +300,19 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
     public async ValueTask DisposeAsync()
     {
         _closed = true;
-        if (Interlocked.Increment(ref _disposals) == 1)
+        if (Interlocked.Increment(ref _disposals) > 1)
+        {
+            await _disposed.Task.ConfigureAwait(false);
+            return;
+        }
+
+        try
         {
             await _tiers.DisposeAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            _disposed.SetResult();
         }
     }
 }

@@ -22,6 +22,9 @@ internal sealed class DiskHealth(TimeProvider timeProvider, int memoryOnlyThresh
     private int _errorCount;
     private int _errorCountAtProbe;
 
+    // What the mode was before the recovery that is under way.
+    private State? _givenUp;
+
     /// <summary>Told of each change: the old mode and the new one.</summary>
     public event Action<DiskCacheMode, DiskCacheMode>? Changed;
 
@@ -81,9 +84,16 @@ internal sealed class DiskHealth(TimeProvider timeProvider, int memoryOnlyThresh
     /// <summary>A recovery begins, if the disk is given up.</summary>
     public bool TryBeginRecovery()
     {
-        if (!Change(DiskCacheMode.Recovering, Current.Reason, DiskCacheMode.MemoryOnly))
+        lock (_lock)
         {
-            return false;
+            var givenUp = _state;
+            if (!Change(DiskCacheMode.Recovering, givenUp.Reason, DiskCacheMode.MemoryOnly))
+            {
+                return false;
+            }
+
+            _givenUp = givenUp;
+            Volatile.Write(ref _state, _state with { LastFault = givenUp.LastFault });
         }
 
         Log.RecoveryBegan(logger);
@@ -93,10 +103,18 @@ internal sealed class DiskHealth(TimeProvider timeProvider, int memoryOnlyThresh
     /// <summary>The recovery did not succeed; the next one may.</summary>
     public void RecoveryFailed(string fault)
     {
-        if (Change(DiskCacheMode.MemoryOnly, fault, DiskCacheMode.Recovering))
+        lock (_lock)
         {
-            Log.RecoveryFailed(logger, fault);
+            // Still the same outage: since when and why stays.
+            if (!Change(DiskCacheMode.MemoryOnly, _givenUp?.Reason, DiskCacheMode.Recovering))
+            {
+                return;
+            }
+
+            Volatile.Write(ref _state, _state with { Since = _givenUp?.Since ?? _state.Since, LastFault = fault });
         }
+
+        Log.RecoveryFailed(logger, fault);
     }
 
     /// <summary>The disk has everything again that it has to have.</summary>

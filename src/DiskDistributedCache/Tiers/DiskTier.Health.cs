@@ -22,6 +22,9 @@ internal sealed partial class DiskTier
     private bool _isWaitingForLock;
     private bool _wasShortOfSpace;
 
+    // Raised by anyone.
+    private int _suspectNotes;
+
     // What is on disk is given up; a new store has to be begun before anything is written.
     private volatile bool _isGivenUp;
 
@@ -417,6 +420,15 @@ internal sealed partial class DiskTier
         }
     }
 
+    /// <summary>Once until the store is trusted again, however often the mark is set.</summary>
+    private void NoteSuspect()
+    {
+        if (Interlocked.Exchange(ref _suspectNotes, 1) == 0)
+        {
+            Log.Suspect(_logger);
+        }
+    }
+
     /// <summary>The proof of health first; then the flag goes from both slots.</summary>
     private void Trust()
     {
@@ -427,6 +439,7 @@ internal sealed partial class DiskTier
             store.Heartbeat();
         }))
         {
+            Volatile.Write(ref _suspectNotes, 0);
             Log.Trusted(_logger);
         }
     }

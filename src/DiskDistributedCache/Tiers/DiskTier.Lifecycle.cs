@@ -34,6 +34,11 @@ internal sealed partial class DiskTier
             _directory.Unlock();
             _isWaitingForLock = exception is StoreInUseException;
             string id = NextFaultId();
+            if (!_isWaitingForLock)
+            {
+                _metrics.CountDiskErrors(1);
+            }
+
             if (_health.Unavailable(Describe(id, exception)))
             {
                 Log.StoreUnavailable(_logger, exception, _directory.Path, id);
@@ -142,8 +147,10 @@ internal sealed partial class DiskTier
                 LoseStore();
             }
 
+            string id = NextFaultId();
             _metrics.CountDiskErrors(1);
-            Log.CloseFailed(_logger, exception, NextFaultId());
+            _health.Failed(Describe(id, exception), isHard: false);
+            Log.CloseFailed(_logger, exception, id);
         }
         finally
         {

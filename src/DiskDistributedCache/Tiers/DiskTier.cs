@@ -86,7 +86,7 @@ internal sealed partial class DiskTier : IDisposable
         _writer.WaitedInVain += waited => _metrics.CountFallback(isWrite: true, waited);
 
         // After the lane, which lets callers go; and elsewhere, because a logger may be slow.
-        _trust.Withdrawn += () => Elsewhere(() => Log.Suspect(_logger));
+        _trust.Withdrawn += () => Elsewhere(NoteSuspect);
         _breaker = new DiskBreaker(options.FailureThreshold, options.BreakDuration, timeProvider, loggerFactory, OnBreakerChanged);
         _metrics.ObserveBreaker(() => (int)_breaker.State);
         _metrics.ObserveQuarantine(() => _quarantine.Bytes);

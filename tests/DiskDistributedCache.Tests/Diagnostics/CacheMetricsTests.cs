@@ -219,7 +219,8 @@ public sealed partial class CacheMetricsTests : IDisposable
         CorruptionErrors = 8,
         QuarantinedRecords = 9,
         OwedWrites = 10,
-        OversizedEntries = 11, QuarantineErrors = 0,
+        OversizedEntries = 11,
+        QuarantineErrors = 0,
     };
 
     private static string SnakeCase(Enum value) => UpperCase().Replace(value.ToString(), match => "_" + match.Value).TrimStart('_').ToLowerInvariant();
