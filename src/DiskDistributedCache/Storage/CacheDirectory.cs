@@ -215,6 +215,20 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
 
     public bool Exists(string path) => fileSystem.File.Exists(path);
 
+    /// <summary>Makes sure that the folder of a store is there. Not asked whether it exists: .NET denies that on any error.</summary>
+    /// <exception cref="StoreGoneException">It is not.</exception>
+    public void CheckStore(Guid storeId)
+    {
+        try
+        {
+            fileSystem.File.GetAttributes(StoreOf(storeId));
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new StoreGoneException("The folder of the store was removed.");
+        }
+    }
+
     public void CreateStore(Guid storeId) => fileSystem.Directory.CreateDirectory(StoreOf(storeId));
 
     /// <summary>The numbers of the segments of a store, in order.</summary>

@@ -148,6 +148,10 @@ internal sealed class SegmentStore : IDisposable
         {
             CheckActive();
         }
+        else
+        {
+            _directory.CheckStore(_superblock.Identity.StoreId);
+        }
     }
 
     public ulong HashOf(in CacheKey key) => KeyHash.Of(key, _superblock.Identity.HashSeed);
@@ -314,6 +318,7 @@ internal sealed class SegmentStore : IDisposable
     /// <summary>Erases what stores that were given up have left, a file at each step, until a step answers false.</summary>
     public bool EraseOtherStep()
     {
+        _superblock.CheckIdentity();
         if (_directory.OtherStores(_superblock.Identity.StoreId) is not [var folder, ..])
         {
             return false;

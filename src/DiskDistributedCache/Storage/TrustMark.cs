@@ -78,6 +78,17 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
         }
     }
 
+    /// <summary>
+    /// The same once more where it is done already: what it left may have been taken for that of a process which has ended.
+    /// </summary>
+    public void WithdrawAgain()
+    {
+        if (IsSuspect)
+        {
+            DoWithdraw();
+        }
+    }
+
     /// <summary>The same on the calling thread: the process may end as soon as this returns.</summary>
     public void WithdrawNow()
     {

@@ -10,18 +10,26 @@ internal sealed partial class WriteLane
 {
     private const int SpinCount = 40;
 
-    /// <summary>On the lane, in a job: writes what is waiting, though the lane is paused. False when that failed.</summary>
+    /// <summary>
+    /// On the lane, in a job: writes what waits at this moment, though the lane is paused. What comes meanwhile waits for its turn, or
+    /// this would never end. False when it failed.
+    /// </summary>
     public bool WriteWaiting()
     {
-        while (TakeBatch())
+        var limit = _busyLimit;
+        bool isWritten = true;
+        for (int left = QueuedCount; left > 0 && isWritten && TakeBatch(out int taken); left -= taken)
         {
-            if (!WriteBatch())
-            {
-                return false;
-            }
+            isWritten = WriteBatch();
         }
 
-        return true;
+        lock (_lock)
+        {
+            // The job goes on, and is looked after again.
+            Begin(limit);
+        }
+
+        return isWritten;
     }
 
     private void Run()
@@ -82,16 +90,18 @@ internal sealed partial class WriteLane
         _ => Timeout.InfiniteTimeSpan,
     };
 
-    private bool TakeBatch()
+    private bool TakeBatch(out int taken)
     {
         lock (_lock)
         {
+            taken = 0;
             if (_queue.Count == 0)
             {
                 return false;
             }
 
             Begin(_times.LimitFor(_queue.Take(_batch, BatchBytes)));
+            taken = _batch.Count;
             return true;
         }
     }

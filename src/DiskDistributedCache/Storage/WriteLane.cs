@@ -72,7 +72,7 @@ internal sealed partial class WriteLane
         _queue = new MutationQueue(weigh);
         _maxOwedWeight = maxOwedWeight;
         _thread = new Thread(Run) { IsBackground = true, Name = "DiskDistributedCache writer" };
-        _trust.Withdrawn += LetDueGo;
+        _trust.Withdrawn += LetDueGoIfWithdrawn;
     }
 
     /// <summary>Called, outside the lock, with owed values that had to be dropped.</summary>
@@ -264,6 +264,15 @@ internal sealed partial class WriteLane
         }
     }
 
+    /// <summary>Does something while nothing is taken, added or dropped.</summary>
+    public void Exclusively(Action action)
+    {
+        lock (_lock)
+        {
+            action();
+        }
+    }
+
     /// <summary>Changes what is waiting, while nothing is taken or added.</summary>
     public void ForEachWaiting(Action<Mutation> change)
     {
@@ -273,14 +282,18 @@ internal sealed partial class WriteLane
         }
     }
 
-    /// <summary>Forgets everything that is waiting: something that covers all of it has happened. Its callers are let go.</summary>
-    public void DropAll()
+    /// <summary>
+    /// Forgets everything that is waiting; what makes up for that happens in the same moment. The callers are let go.
+    /// </summary>
+    public void DropAll(Action makeUp)
     {
         bool isDue;
         lock (_lock)
         {
             isDue = OweWhere(_ => true);
             _queue.Clear();
+            _owedGeneration++;
+            makeUp();
         }
 
         AfterOwing(isDue);
@@ -431,6 +444,18 @@ internal sealed partial class WriteLane
         foreach (var wait in waits)
         {
             WaitedInVain?.Invoke(wait);
+        }
+    }
+
+    private void LetDueGoIfWithdrawn()
+    {
+        lock (_lock)
+        {
+            // It may have been a withdrawal of before: what has become due since then needs one of its own.
+            if (_trust.IsWithdrawn)
+            {
+                LetDueGo();
+            }
         }
     }
 

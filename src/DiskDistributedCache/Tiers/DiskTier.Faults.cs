@@ -21,7 +21,7 @@ internal sealed partial class DiskTier
     private bool _isRecovering;
     private volatile bool _isDisposing;
 
-    private bool TryAppend(IReadOnlyList<Mutation> batch) => TryOnDisk("a write", store =>
+    private bool TryAppend(IReadOnlyList<Mutation> batch) => TryOnDisk("a write", mayStartOver: true, action: store =>
     {
         if (_isGivenUp)
         {
@@ -76,10 +76,13 @@ internal sealed partial class DiskTier
         }
     }
 
-    /// <summary>Does something to the store on the writer lane, if the breaker lets it through. False when it does not, or it failed.</summary>
-    private bool TryOnDisk(string what, Action<SegmentStore> action)
+    /// <summary>
+    /// Does something to the store on the writer lane, if the breaker lets it through. False when it does not, or it failed; and where
+    /// the store is given up, but for what begins a new one.
+    /// </summary>
+    private bool TryOnDisk(string what, Action<SegmentStore> action, bool mayStartOver = false)
     {
-        if (_store is not { } store)
+        if (_store is not { } store || (_isGivenUp && !mayStartOver))
         {
             return false;
         }
@@ -129,6 +132,12 @@ internal sealed partial class DiskTier
 
         if (operation is not null && !operation.Fail(exception))
         {
+            if (exception is StoreGoneException)
+            {
+                LoseStore();
+                _health.GiveUp(exception.Message);
+            }
+
             return;
         }
 

@@ -22,6 +22,9 @@ internal sealed partial class DiskTier
     private bool _isWaitingForLock;
     private bool _wasShortOfSpace;
 
+    // Changed while the lane's queue is locked.
+    private int _giveUps;
+
     // Raised by anyone.
     private int _suspectNotes;
 
@@ -151,7 +154,7 @@ internal sealed partial class DiskTier
         }
         else if (_isGivenUp)
         {
-            PostOnLane(() => TryOnDisk("starting over", StartOver), JobTime.Long);
+            PostOnLane(() => TryOnDisk("starting over", StartOver, mayStartOver: true), JobTime.Long);
         }
         else if (TryOnDisk("a heartbeat", store => store.Heartbeat()))
         {
@@ -220,6 +223,7 @@ internal sealed partial class DiskTier
             _breaker.Close();
             _health.Recovered();
             PostOnLane(TryTrust);
+            PostOnLane(() => EraseOtherStores(store));
         }
         catch (Exception exception)
         {
@@ -310,32 +314,34 @@ internal sealed partial class DiskTier
     /// </summary>
     private void StartOver(SegmentStore store)
     {
+        int seen = Volatile.Read(ref _giveUps);
         _isGivenUp = true;
         store.StartOver();
-        _isGivenUp = false;
+        _writer.Exclusively(() => _isGivenUp = seen != _giveUps);
 
         // What waits to be written has no entry in the index any more: memory says what is current, and the rest becomes removals.
-        Log.StartedOver(_logger, _directory.Path);
-        MemoryWanted?.Invoke();
         PostOnLane(WriteBackWhenDrained, JobTime.Long);
+        PostOnLane(() => EraseOtherStores(store));
+        Log.StartedOver(_logger, _directory.Path);
     }
 
     /// <summary>Too much is owed to be kept: what is on disk is given up instead of the truth. Memory keeps what it has.</summary>
     private void GiveUpOwed()
     {
         Log.OwedOverflow(_logger, MaxOwedCount);
-        _isGivenUp = true;
-        _writer.DropAll();
+        _writer.DropAll(() =>
+        {
+            // Counted: the lane may just be starting over, with less than what is dropped here.
+            _giveUps++;
+            _isGivenUp = true;
+        });
         _store?.Index.Clear(long.MaxValue);
-
-        // Again: the lane may have started over in between, with less than what was dropped.
-        _isGivenUp = true;
         _listener.ContentGivenUp();
         PostOnLane(() =>
         {
             if (_isGivenUp && _health.Mode == DiskCacheMode.Normal)
             {
-                TryOnDisk("starting over", StartOver);
+                TryOnDisk("starting over", StartOver, mayStartOver: true);
             }
         },
         JobTime.Long);
@@ -408,14 +414,14 @@ internal sealed partial class DiskTier
     {
         try
         {
-            if (isDurable && _writer.TryTrust(generation))
+            if (isDurable && !_isGivenUp && _writer.TryTrust(generation))
             {
                 Trust();
             }
         }
         finally
         {
-            _trusting?.SetResult();
+            _trusting?.TrySetResult();
             _trusting = null;
         }
     }

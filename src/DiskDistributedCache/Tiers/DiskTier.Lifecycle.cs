@@ -31,7 +31,10 @@ internal sealed partial class DiskTier
         }
         catch (Exception exception)
         {
+            // It may have been opened so far that it counted as this process's.
+            _trust.Disown();
             _directory.Unlock();
+            Elsewhere(_trust.WithdrawAgain);
             _isWaitingForLock = exception is StoreInUseException;
             string id = NextFaultId();
             if (!_isWaitingForLock)
@@ -145,6 +148,7 @@ internal sealed partial class DiskTier
             if (exception is StoreGoneException)
             {
                 LoseStore();
+                _trust.WithdrawAgain();
             }
 
             string id = NextFaultId();
@@ -154,6 +158,7 @@ internal sealed partial class DiskTier
         }
         finally
         {
+            _trusting?.TrySetResult();
             _store?.Dispose();
             LaneEnded();
         }

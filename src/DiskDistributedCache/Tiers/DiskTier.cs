@@ -74,7 +74,7 @@ internal sealed partial class DiskTier : IDisposable
             Met = record => Log.RecordCorrupt(_logger, record.Reason, record.Segment, record.Offset),
         };
         _trust = new TrustMark(_directory, new Guid(RandomNumberGenerator.GetBytes(16)));
-        _trust.Failed += exception => Log.WitnessFailed(_logger, exception);
+        _trust.Failed += exception => Elsewhere(() => Log.WitnessFailed(_logger, exception));
         IoTimeout = options.IoTimeout;
         var times = new LaneTimes(IoTimeout, options.BreakDuration / 2);
         _longestWait = IoTimeout + (2 * times.TrustGrace);
