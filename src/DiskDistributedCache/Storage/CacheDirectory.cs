@@ -155,6 +155,11 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
         return OpenExclusively(path, FileMode.CreateNew) ?? throw new StoreInUseException(path);
     }
 
+    /// <summary>Whether the mark of a process is where others would find it.</summary>
+    public bool IsInPlace(StoreFile mark, Guid session) => mark.Identity is { } held
+        ? NativeIo.IdentityOf(WaiterMark(session)) == held
+        : fileSystem.File.Exists(WaiterMark(session));
+
     /// <summary>Removes the mark of one process.</summary>
     public void RemoveWaiterMark(Guid session) => fileSystem.File.Delete(WaiterMark(session));
 

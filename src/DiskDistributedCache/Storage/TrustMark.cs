@@ -260,7 +260,7 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
             Land();
         }
 
-        bool isMarked = Try(() => _waiterMark ??= directory.LeaveWaiterMark(session));
+        bool isMarked = Try(LeaveMark);
         if (isMarked && isRevoked && !isRevokedByOther)
         {
             Try(_witness.Forgive);
@@ -272,6 +272,18 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     {
         GiveUpWaiting();
         Withdrawn?.Invoke();
+    }
+
+    /// <summary>In the folder as it is now: it may have been replaced since the mark was left.</summary>
+    private void LeaveMark()
+    {
+        if (_waiterMark is not null && !directory.IsInPlace(_waiterMark, session))
+        {
+            _waiterMark.Dispose();
+            _waiterMark = null;
+        }
+
+        _waiterMark ??= directory.LeaveWaiterMark(session);
     }
 
     private void PutWitness()

@@ -61,6 +61,12 @@ internal sealed class Witness(CacheDirectory directory)
     public void Revoke(Guid session)
     {
         string path = directory.Revocation ?? throw new IOException("There is no witness directory.");
+        if (Read(path) is [var by] && by == session)
+        {
+            // Not made anew: there must be no moment without it.
+            return;
+        }
+
         using var file = directory.CreatePrivate(path);
         file.Write(session.ToByteArray(), 0);
     }

@@ -1,3 +1,4 @@
+using DiskDistributedCache.Storage;
 using DiskDistributedCache.Tests.Infrastructure;
 
 namespace DiskDistributedCache.Tests.Storage;
@@ -15,6 +16,24 @@ public sealed class TrustRuleTests : IDisposable
     private string Revocation => WitnessFolder.RevocationOf(_scene.Root);
 
     public void Dispose() => _scene.Dispose();
+
+    // Seen to fail, in the sweep over the opening of a killed store, when it was deleted and made anew.
+    [Fact]
+    public void A_revocation_is_not_made_anew_so_that_there_is_no_moment_without_it()
+    {
+        using var root = new ScratchDirectory();
+        var files = new FaultyFileSystem();
+        using var directory = new CacheDirectory(files, root.Path, WitnessFolder.Path);
+        using var trust = new TrustMark(directory, Guid.NewGuid());
+        trust.WithdrawNow();
+        int deletedCount = files.CountCalls(FileOperation.Delete, ".revoked");
+
+        trust.WithdrawAgain();
+
+        Assert.Equal(deletedCount, files.CountCalls(FileOperation.Delete, ".revoked"));
+        Assert.True(File.Exists(WitnessFolder.RevocationOf(root.Path)));
+        File.Delete(WitnessFolder.RevocationOf(root.Path));
+    }
 
     // Seen to fail when the newer slot was enough.
     [Theory]
