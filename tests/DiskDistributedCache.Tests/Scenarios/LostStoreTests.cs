@@ -50,7 +50,7 @@ public sealed class LostStoreTests : IAsyncLifetime
         Assert.Null(await _scene.Get("removed"));
     }
 
-    // Found by reading: what waited was pending again in the new store, values before the removals behind them in the queue.
+    // Seen to fail when what waited was pending again in the new store and a removal that was written left the index as it was.
     [Fact]
     public async Task A_value_that_was_removed_while_it_was_owed_does_not_come_back_in_a_store_begun_anew()
     {
