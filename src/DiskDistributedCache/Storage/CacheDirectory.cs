@@ -141,12 +141,7 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     }
 
     /// <summary>Whether the lock is still the one that others would find: somebody may have deleted it, or the whole folder.</summary>
-    public bool HoldsLock()
-    {
-        string path = Join("cache" + LockExtension);
-        return _lock is not null
-            && (_lockIdentity is { } held ? NativeIo.IdentityOf(path) == held : fileSystem.File.Exists(path));
-    }
+    public bool HoldsLock() => _lock is not null && IsAt(Join("cache" + LockExtension), _lockIdentity);
 
     /// <summary>Leaves the mark of a process that does not own the store and has acknowledged mutations. It lasts until it is removed.</summary>
     public StoreFile LeaveWaiterMark(Guid session)
@@ -156,9 +151,7 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     }
 
     /// <summary>Whether the mark of a process is where others would find it.</summary>
-    public bool IsInPlace(StoreFile mark, Guid session) => mark.Identity is { } held
-        ? NativeIo.IdentityOf(WaiterMark(session)) == held
-        : fileSystem.File.Exists(WaiterMark(session));
+    public bool IsInPlace(StoreFile mark, Guid session) => IsAt(WaiterMark(session), mark.Identity);
 
     /// <summary>Removes the mark of one process.</summary>
     public void RemoveWaiterMark(Guid session) => fileSystem.File.Delete(WaiterMark(session));
@@ -217,8 +210,6 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
 
     public StoreFile OpenToRead(string path) =>
         new(fileSystem, path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-
-    public bool Exists(string path) => fileSystem.File.Exists(path);
 
     /// <summary>Makes sure that the folder of a store is there. Not asked whether it exists: .NET denies that on any error.</summary>
     /// <exception cref="StoreGoneException">It is not.</exception>
@@ -343,6 +334,10 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
             return null;
         }
     }
+
+    /// <summary>Whether a path names the file that is held; where that cannot be told, whether it names any.</summary>
+    private bool IsAt(string path, FileIdentity? held) =>
+        held is { } identity ? NativeIo.IdentityOf(path) == identity : fileSystem.File.Exists(path);
 
     private string WaiterMark(Guid session) => Join(WaiterPrefix + session.ToString("N") + LockExtension);
 

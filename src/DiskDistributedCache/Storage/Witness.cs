@@ -15,9 +15,6 @@ internal sealed class Witness(CacheDirectory directory)
 {
     private const int IdBytes = 16;
 
-    /// <summary>Whether there is a place for a witness at all.</summary>
-    public bool IsPossible => directory.Witness is not null;
-
     /// <summary>Vouches for a session, and for the one that it takes over from.</summary>
     /// <exception cref="IOException">Among others: the witness would be on the disk that it is to vouch for.</exception>
     public void Put(Guid session, Guid previous)

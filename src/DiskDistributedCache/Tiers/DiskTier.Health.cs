@@ -112,7 +112,17 @@ internal sealed partial class DiskTier
         Repeat(_recoveryInterval, Recover, JobTime.Endless);
     }
 
-    private void Repeat(TimeSpan interval, Action step, JobTime time) => _monitor.Repeat(_timeProvider, interval, done => PostOnLane(
+    private void Repeat(TimeSpan interval, Action step, JobTime time) =>
+        _monitor.Repeat(_timeProvider, interval, done => PostStep(step, done, time));
+
+    private Task OnceAsync(Action step)
+    {
+        var once = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        PostStep(step, once.SetResult, JobTime.Endless);
+        return once.Task;
+    }
+
+    private void PostStep(Action step, Action done, JobTime time) => PostOnLane(
         () =>
         {
             try
@@ -124,26 +134,7 @@ internal sealed partial class DiskTier
                 done();
             }
         },
-        time));
-
-    private Task OnceAsync(Action step)
-    {
-        var once = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        PostOnLane(
-            () =>
-            {
-                try
-                {
-                    step();
-                }
-                finally
-                {
-                    once.SetResult();
-                }
-            },
-            JobTime.Endless);
-        return once.Task;
-    }
+        time);
 
     /// <summary>Another try for what is not open or owed, and the mark of an open store. While the circuit is open it may be the trial.</summary>
     private void Heartbeat()
@@ -310,7 +301,7 @@ internal sealed partial class DiskTier
     }
 
     /// <summary>
-    /// Begins a new store in place of what is on disk. What waits to be written is pending in it, what memory holds is written to it.
+    /// Begins a new store in place of what is on disk. What memory holds is written to it afterwards.
     /// </summary>
     private void StartOver(SegmentStore store)
     {
