@@ -439,5 +439,10 @@ internal sealed partial class DiskTier
             Volatile.Write(ref _suspectNotes, 0);
             Log.Trusted(_logger);
         }
+        else
+        {
+            // A slot may still bear the flag, which would make the next process begin anew: the next heartbeat does all of it again.
+            _writer.Distrust();
+        }
     }
 }

@@ -45,6 +45,17 @@ public sealed class IoErrorSweepTests
     public async Task A_witness_folder_that_fails_at_any_call_costs_no_truth(string fault) =>
         await SweepAsync(SweepStage.Witness, fault, count: 30);
 
+    /// <summary>
+    /// What only the large scale found: one of the two slots kept its suspect flag when trust came back, and nobody tried again. Fails
+    /// when <c>Trust</c> does not distrust after a heartbeat that failed.
+    /// </summary>
+    [Theory]
+    [InlineData("EIO", 4, 46, true)]
+    [InlineData("EIO", 5, 46, false)]
+    [InlineData("ENOSPC", 2, 46, false)]
+    public async Task A_disk_that_fails_as_trust_comes_back_costs_no_more_than_a_heartbeat(string fault, int seed, int call, bool isRoomy) =>
+        await SweepCase.SweepAsync([new SweepCase(SweepStage.Recovery, SweepFault.Named(fault), seed, call, Times: 1, isRoomy)]);
+
     private static async Task SweepAsync(SweepStage stage, string fault, int count)
     {
         var cases = await SweepCase.ChooseAsync(stage, SweepFault.Named(fault), count);
