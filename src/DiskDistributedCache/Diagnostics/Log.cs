@@ -81,4 +81,7 @@ internal static partial class Log
 
     [LoggerMessage(25, LogLevel.Warning, "The store owes mutations; if the process ends before they are written, it is followed by an empty cache.")]
     public static partial void Suspect(ILogger logger);
+
+    [LoggerMessage(26, LogLevel.Warning, "A value that must not be lost could not be kept; everything is cleared, so that nothing outlives what it invalidated.")]
+    public static partial void RetainedLost(ILogger logger);
 }

@@ -54,7 +54,14 @@ internal sealed partial class DiskTier
         read.Operation = operation;
         try
         {
-            var outcome = store.Read(read.Key, read.Where, out var entry);
+            if (read.Key is not { } key)
+            {
+                var head = store.ReadHead(read.Where);
+                operation.Succeed();
+                return new ReadResult(head is null ? ReadOutcome.Miss : ReadOutcome.Hit, null, head);
+            }
+
+            var outcome = store.Read(key, read.Where, out var entry);
             if (outcome != ReadOutcome.Corrupt)
             {
                 operation.Succeed();
