@@ -82,7 +82,7 @@ public sealed partial class DiskCache
     }
 
     /// <summary>
-    /// Lists the entries, those of the output cache too, without reading their values as a caller would: nothing is promoted, counted as
+    /// Lists the entries of this instance, and those of the output cache, without reading their values as a caller would: nothing is promoted, counted as
     /// used, or kept from expiring.
     /// </summary>
     /// <remarks>
@@ -99,6 +99,12 @@ public sealed partial class DiskCache
         await foreach (var (head, tier) in _tiers.ListAsync().ConfigureAwait(false))
         {
             token.ThrowIfCancellationRequested();
+            if (head.Key.Space == KeySpace.Data && _prefix is not null && !head.Key.Text.StartsWith(_prefix, StringComparison.Ordinal))
+            {
+                // Another instance's.
+                continue;
+            }
+
             yield return new DiskCacheEntryInfo
             {
                 Key = head.Key.Space == KeySpace.Data && _prefix is not null ? head.Key.Text[_prefix.Length..] : head.Key.Text,

@@ -85,8 +85,8 @@ public sealed class UnknownTests : IAsyncLifetime
         _files.Hold(FileOperation.Any, "superblock");
         _cache = new DiskCache(_options, _files, _time);
 
-        var read = _cache.GetAsync(Mark, Token);
         Assert.Null(await _cache.GetAsync("data", Token));
+        var read = _cache.GetAsync(Mark, Token);
         _time.Advance(TimeSpan.FromSeconds(2.9));
         Assert.False(read.IsCompleted);
         _time.Advance(TimeSpan.FromSeconds(0.2));

@@ -20,12 +20,12 @@ public sealed class RetainRuleTests : IDisposable
         _scene.SetRetained("mark", "m");
         _scene.Set("other", "o");
 
-        _scene.FillSegments(1000);
+        _scene.FillSegments(350);
 
         Assert.Equal("m", _scene.Read("mark"));
         Assert.Null(_scene.Read("other"));
         _scene.ReopenKilled();
-        _scene.FillSegments(600);
+        _scene.FillSegments(300);
         Assert.Equal("m", _scene.Read("mark"));
         _scene.ReopenClosed();
         Assert.Equal("m", _scene.Read("mark"));
@@ -84,7 +84,7 @@ public sealed class RetainRuleTests : IDisposable
         Flip(_scene.Find("mark")!.Value.Offset + 150);
         Assert.Equal(0, _scene.Tiers.RetainedLeftCount);
 
-        _scene.FillSegments(1000);
+        _scene.FillSegments(350);
 
         Assert.Equal(1, _scene.Tiers.RetainedLeftCount);
     }
