@@ -38,6 +38,7 @@ internal sealed class CacheActivities(string name)
             return default;
         }
 
+        var current = Activity.Current;
         try
         {
             return new CacheActivity(s_source.StartActivity(operation)?.SetTag(CacheMetrics.NameAttribute, name));
@@ -45,6 +46,7 @@ internal sealed class CacheActivities(string name)
         catch (Exception)
         {
             // A listener's trouble is its own: it runs in this call.
+            Activity.Current = current;
             return default;
         }
     }
@@ -80,6 +82,7 @@ internal readonly struct CacheActivity(Activity? activity) : IDisposable
         catch (Exception)
         {
             // As at the start.
+            Activity.Current = activity?.Parent;
         }
     }
 }
