@@ -208,7 +208,7 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
         ArgumentNullException.ThrowIfNull(key);
         ObjectDisposedException.ThrowIf(_closed, this);
         AwaitStart();
-        _tiers.Get(new CacheKey(KeySpace.Data, key));
+        _tiers.Get(new CacheKey(KeySpace.Data, key), isServed: false);
     }
 
     /// <inheritdoc cref="Refresh(string)"/>
@@ -217,7 +217,7 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
     {
         ArgumentNullException.ThrowIfNull(key);
         await EnterAsync(token).ConfigureAwait(false);
-        await _tiers.GetAsync(new CacheKey(KeySpace.Data, key)).ConfigureAwait(false);
+        await _tiers.GetAsync(new CacheKey(KeySpace.Data, key), isServed: false).ConfigureAwait(false);
     }
 
     /// <summary>Removes a key. Does nothing where there is no entry.</summary>

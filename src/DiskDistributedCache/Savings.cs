@@ -6,8 +6,8 @@ namespace DiskDistributedCache;
 
 /// <summary>
 /// Counts what hits have saved: bytes, and what the application says besides. The application is asked once for each time that an
-/// entry comes to memory; what it says stays with the entry. So a hit adds two numbers to the cells of its thread, and without
-/// <see cref="DiskDistributedCacheOptions.SavedPerHit"/> one.
+/// entry comes to memory; what it says stays with the entry. The bytes of a memory hit are counted where the hit is, in the same line of
+/// memory, so that without <see cref="DiskDistributedCacheOptions.SavedPerHit"/> it costs nothing here.
 /// </summary>
 internal sealed class Savings
 {
@@ -30,8 +30,17 @@ internal sealed class Savings
     /// <summary>A caller got an entry from a tier.</summary>
     public void Count(CacheEntry entry, DiskCacheTier tier)
     {
-        var saved = tier == DiskCacheTier.Memory ? _metrics.SavedByMemory : _metrics.SavedByDisk;
-        saved.Add(entry.Value.Length, _savedPerHit is null ? 0 : SavedBy(entry));
+        bool isFromMemory = tier == DiskCacheTier.Memory;
+        if (!isFromMemory)
+        {
+            _metrics.DiskHits.Add(0, entry.Value.Length);
+        }
+
+        if (_savedPerHit is not null)
+        {
+            int saved = SavedBy(entry);
+            _metrics.SavedCost.Add(isFromMemory ? saved : 0, isFromMemory ? 0 : saved);
+        }
     }
 
     private int SavedBy(CacheEntry entry)

@@ -63,16 +63,16 @@ internal sealed partial class CacheMetrics
             "diskcache.saved.size",
             "By",
             "Bytes of the values that callers got from the cache.",
-            (Attributes(memory), () => SavedByMemory.Value),
-            (Attributes(disk), () => SavedByDisk.Value));
+            (Attributes(memory), () => MemoryHits.OtherValue),
+            (Attributes(disk), () => DiskHits.OtherValue));
         _meter.CreateObservableCounter<long>(
             "diskcache.saved.cost",
             () => _status is null || _savedUnit is not { } unit
                 ? []
                 :
                 [
-                    new(SavedByMemory.OtherValue, Attributes(memory, Attribute("diskcache.saved.unit", unit))),
-                    new(SavedByDisk.OtherValue, Attributes(disk, Attribute("diskcache.saved.unit", unit))),
+                    new(SavedCost.Value, Attributes(memory, Attribute("diskcache.saved.unit", unit))),
+                    new(SavedCost.OtherValue, Attributes(disk, Attribute("diskcache.saved.unit", unit))),
                 ],
             "1",
             "What the application has estimated that hits saved, in its own unit.");

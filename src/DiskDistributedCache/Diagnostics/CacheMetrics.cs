@@ -57,8 +57,10 @@ internal sealed partial class CacheMetrics : IDisposable
 
     public CacheActivities Activities { get; }
 
+    /// <summary>Hits of the memory tier, and besides the bytes that callers got.</summary>
     public StripedCounter MemoryHits { get; } = new();
 
+    /// <summary>The same of the disk tier.</summary>
     public StripedCounter DiskHits { get; } = new();
 
     /// <summary>Lookups that found that there is nothing.</summary>
@@ -67,11 +69,8 @@ internal sealed partial class CacheMetrics : IDisposable
     /// <summary>Lookups that found nothing because the disk could not be asked.</summary>
     public StripedCounter Unknowns { get; } = new();
 
-    /// <summary>Bytes of the values that callers got from memory, and besides what that saved them.</summary>
-    public StripedCounter SavedByMemory { get; } = new();
-
-    /// <summary>The same of the disk.</summary>
-    public StripedCounter SavedByDisk { get; } = new();
+    /// <summary>What the application says that hits of the memory tier saved, and besides those of the disk tier.</summary>
+    public StripedCounter SavedCost { get; } = new();
 
     /// <summary>What the store does.</summary>
     public StoreCounts Store { get; } = new();

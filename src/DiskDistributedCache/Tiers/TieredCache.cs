@@ -111,15 +111,18 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
     }
 
     /// <summary>Looks a key up and blocks for at most the I/O timeout.</summary>
-    public Lookup Get(in CacheKey key) =>
-        FindInMemory(key) is { } entry ? Lookup.Hit(entry, DiskCacheTier.Memory) : GetElsewhere(key);
+    /// <param name="key">The key.</param>
+    /// <param name="isServed">Whether somebody gets the value; else the entry is only used.</param>
+    public Lookup Get(in CacheKey key, bool isServed = true) =>
+        FindInMemory(key, isServed) is { } entry ? Lookup.Hit(entry, DiskCacheTier.Memory) : GetElsewhere(key);
 
-    public async ValueTask<Lookup> GetAsync(CacheKey key)
+    /// <inheritdoc cref="Get"/>
+    public async ValueTask<Lookup> GetAsync(CacheKey key, bool isServed = true)
     {
         long began = 0;
         for (int attempt = 1; ; attempt++)
         {
-            if (FindInMemory(key) is { } entry)
+            if (FindInMemory(key, isServed) is { } entry)
             {
                 return Lookup.Hit(entry, DiskCacheTier.Memory);
             }
@@ -356,7 +359,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
 
     private Lock LockOf(in CacheKey key) => _keyLocks[key.GetHashCode() & (LockCount - 1)];
 
-    private CacheEntry? FindInMemory(in CacheKey key)
+    private CacheEntry? FindInMemory(in CacheKey key, bool isServed = true)
     {
         var entry = _memory.TryGet(key);
         if (entry is null)
@@ -387,7 +390,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             Slide(entry, now, exactly: false);
         }
 
-        _metrics.MemoryHits.Increment();
+        _metrics.MemoryHits.Add(1, isServed ? entry.Value.Length : 0);
         return entry;
     }
 

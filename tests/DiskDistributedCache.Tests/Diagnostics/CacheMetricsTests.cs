@@ -197,8 +197,9 @@ public sealed partial class CacheMetricsTests : IDisposable
     /// <summary>A different number of each.</summary>
     private static void CountChanges(CacheMetrics metrics)
     {
-        metrics.SavedByMemory.Add(100, 21);
-        metrics.SavedByDisk.Add(200, 22);
+        metrics.MemoryHits.Add(0, 100);
+        metrics.DiskHits.Add(0, 200);
+        metrics.SavedCost.Add(21, 22);
         metrics.CountPromotion();
         metrics.CountMutation(MutationKind.Remove);
         metrics.CountMutation(MutationKind.Clear);
