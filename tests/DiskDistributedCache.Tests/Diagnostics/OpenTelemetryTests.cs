@@ -10,7 +10,12 @@ using OpenTelemetry.Trace;
 
 namespace DiskDistributedCache.Tests.Diagnostics;
 
-/// <summary>What arrives with those who listen: the SDK of OpenTelemetry, and a tool that polls from beside the process.</summary>
+/// <summary>
+/// What arrives with those who listen: the SDK of OpenTelemetry, and a tool that polls from beside the process. Both see every cache of the
+/// process, so these tests run alone.
+/// </summary>
+[CollectionDefinition(nameof(OpenTelemetryTests), DisableParallelization = true)]
+[Collection(nameof(OpenTelemetryTests))]
 public sealed class OpenTelemetryTests : IAsyncLifetime
 {
     private readonly NormalStore _store = new();
