@@ -47,7 +47,7 @@ public sealed class ActivityTests : IAsyncLifetime
         _request.Dispose();
     }
 
-    // Seen to fail with each activity left out, with each attribute left out, and when the lanes carried the context of who started them.
+    // Seen to fail when the lanes carried the context of who started them.
     [Fact]
     public async Task The_activities_are_those_of_the_table_in_the_docs()
     {
@@ -67,7 +67,7 @@ public sealed class ActivityTests : IAsyncLifetime
         Assert.Same(_request, Activity.Current);
     }
 
-    // Seen to fail when every lookup was one.
+    // Seen to fail when a memory hit had one.
     [Fact]
     public async Task What_needs_no_disk_has_no_activity()
     {
@@ -81,7 +81,7 @@ public sealed class ActivityTests : IAsyncLifetime
         Assert.Empty(_stopped);
     }
 
-    // Seen to fail when the result was told before it was known.
+    // Seen to fail when an unanswered lookup was a miss, and when nothing was owed.
     [Fact]
     public async Task A_lookup_says_what_it_came_to_and_a_change_whether_it_is_owed()
     {

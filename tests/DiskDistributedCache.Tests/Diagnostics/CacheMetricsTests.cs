@@ -90,7 +90,7 @@ public sealed partial class CacheMetricsTests : IDisposable
             }.Select(name => _meter.Last($"diskcache.{name}")));
     }
 
-    // Planted: the failure is not told; the timing is there without a listener.
+    // Planted: the failure is not told.
     [Fact]
     public void An_operation_of_the_disk_is_timed_while_somebody_listens_and_says_what_it_failed_of()
     {

@@ -16,7 +16,7 @@ public sealed class MeasuredCacheTests : IDisposable
 
     public void Dispose() => _meter.Dispose();
 
-    // Planted: an operation that the table does not name; a name of the disk tier that has none here.
+    // Planted: an operation of the disk tier that has no name here.
     [Fact]
     public async Task Every_operation_of_the_disk_that_is_measured_is_in_the_table()
     {
@@ -39,7 +39,7 @@ public sealed class MeasuredCacheTests : IDisposable
         Assert.Equal(0, _meter.CountOf("diskcache.disk.operation.duration diskcache.disk.operation=other"));
     }
 
-    // Planted: each of the counts left out where it happens.
+    // Planted: bytes written and segments reclaimed are not counted; every change is a set.
     [Fact]
     public async Task What_the_tiers_do_is_counted_where_it_happens()
     {
@@ -72,7 +72,7 @@ public sealed class MeasuredCacheTests : IDisposable
         Assert.Equal(1 << 20, _meter.Last("diskcache.disk.limit"));
     }
 
-    // Planted: a promotion that did not happen counts; the dead count twice.
+    // Planted: promotions are not counted; nor are the dead in memory; the dead on disk count when they were gone already.
     [Fact]
     public async Task Promotions_and_the_dead_that_somebody_meets_are_counted_once()
     {

@@ -24,7 +24,7 @@ public sealed class OpenTelemetryTests : IAsyncLifetime
 
     public ValueTask DisposeAsync() => _store.DisposeAsync();
 
-    // Seen to fail with another name of meter and source, and when the registration passed no factory.
+    // Seen to fail without the boundaries of the histogram.
     [Fact]
     public async Task Metrics_and_traces_arrive_in_the_exporters_of_an_application_that_adds_meter_and_source()
     {
@@ -70,7 +70,7 @@ public sealed class OpenTelemetryTests : IAsyncLifetime
 
     // Seen to fail when both measured under one name.
     [Fact]
-    public async Task Two_caches_on_the_meter_of_one_container_are_told_apart_and_the_series_of_one_end_with_it()
+    public async Task Two_caches_on_the_meter_of_one_container_are_told_apart_and_one_goes_on_when_the_other_ends()
     {
         var metrics = new List<Metric>();
         await using var provider = new ServiceCollection().AddMetrics().BuildServiceProvider();
@@ -90,7 +90,7 @@ public sealed class OpenTelemetryTests : IAsyncLifetime
         Assert.Equal(4, HitsOf(metrics, "orders"));
     }
 
-    // Seen to fail when a cache that is disposed of went on to answer.
+    // Seen to fail when the name was not on what is measured.
     [Fact]
     public void A_tool_that_polls_sees_every_cache_of_the_process_for_as_long_as_it_lives()
     {

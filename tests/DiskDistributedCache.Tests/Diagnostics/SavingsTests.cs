@@ -31,7 +31,7 @@ public sealed class SavingsTests : IAsyncLifetime
         _meter.Dispose();
     }
 
-    // Seen to fail when a refresh counted, and when a disk hit counted as one of memory.
+    // Seen to fail when a refresh counted.
     [Fact]
     public async Task The_bytes_that_callers_got_are_counted_by_tier_and_nothing_else_without_an_estimate()
     {
@@ -53,7 +53,7 @@ public sealed class SavingsTests : IAsyncLifetime
         Assert.Equal(0, _meter.SeriesOf("diskcache.saved.cost"));
     }
 
-    // Seen to fail when the application was asked with every hit.
+    // Seen to fail when the application was asked with every hit, and when what the disk saved counted as saved by memory.
     [Fact]
     public async Task The_application_is_asked_once_for_each_time_that_an_entry_comes_to_memory()
     {
@@ -101,7 +101,7 @@ public sealed class SavingsTests : IAsyncLifetime
         Assert.Equal(4, _asked);
     }
 
-    // The example of the docs. Seen to fail with another property.
+    // The example of the docs.
     [Fact]
     public async Task The_tokens_of_a_cached_answer_of_a_language_model_are_saved_with_each_hit()
     {
@@ -121,7 +121,6 @@ public sealed class SavingsTests : IAsyncLifetime
         Assert.Equal(114, _meter.Last("diskcache.saved.cost diskcache.saved.unit=token diskcache.tier=memory"));
     }
 
-    // Seen to fail when the value was wrapped for the application with every hit.
     [Fact]
     public async Task A_memory_hit_allocates_nothing_while_somebody_listens()
     {
