@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Diagnostics.Metrics;
 using System.IO.Abstractions;
+using DiskDistributedCache.Diagnostics;
 using DiskDistributedCache.Entries;
 using DiskDistributedCache.Tiers;
 using Microsoft.Extensions.Caching.Distributed;
@@ -39,6 +40,7 @@ namespace DiskDistributedCache;
 public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IAsyncDisposable
 {
     private readonly TieredCache _tiers;
+    private readonly Savings _savings;
     private readonly TimeSpan _ioTimeout;
     private readonly TimeProvider _timeProvider;
     private readonly string? _prefix;
@@ -76,12 +78,10 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
         _prefix = string.IsNullOrEmpty(settings.InstanceName) ? null : settings.InstanceName;
         _defaults = new DefaultExpiry(settings.DefaultAbsoluteExpirationRelativeToNow, settings.DefaultSlidingExpiration);
         _throwsOnUnknown = settings.OnUnknown == UnknownRead.Throw;
-        _tiers = new TieredCache(
-            settings,
-            fileSystem ?? new FileSystem(),
-            _timeProvider,
-            loggerFactory ?? NullLoggerFactory.Instance,
-            meterFactory);
+        loggerFactory ??= NullLoggerFactory.Instance;
+        var metrics = new CacheMetrics(meterFactory);
+        _savings = new Savings(settings, metrics, loggerFactory);
+        _tiers = new TieredCache(settings, fileSystem ?? new FileSystem(), _timeProvider, loggerFactory, metrics);
     }
 
     /// <summary>Returns a copy of the value of a key, or <see langword="null"/>. A sliding entry starts its window anew.</summary>
@@ -212,7 +212,7 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
         ArgumentNullException.ThrowIfNull(key);
         ObjectDisposedException.ThrowIf(_closed, this);
         AwaitStart();
-        _tiers.Get(DataKey(key));
+        _tiers.Get(DataKey(key), isServed: false);
     }
 
     /// <inheritdoc cref="Refresh(string)"/>
@@ -221,7 +221,7 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
     {
         ArgumentNullException.ThrowIfNull(key);
         await EnterAsync(token).ConfigureAwait(false);
-        await _tiers.GetAsync(DataKey(key)).ConfigureAwait(false);
+        await _tiers.GetAsync(DataKey(key), isServed: false).ConfigureAwait(false);
     }
 
     /// <summary>Removes a key. Does nothing where there is no entry.</summary>

@@ -44,6 +44,7 @@ internal sealed class MemoryTier
     private readonly ResidentQueue _retained = new(Place.Retained);
     private long _bytes;
     private long _budgetBytes;
+    private long _evictedCount;
 
     // Guarded by the lock. Leaving are the evicted that the callback has not been told of, chained by Newer.
     private readonly EvictionOrder _order = new();
@@ -86,6 +87,9 @@ internal sealed class MemoryTier
 
     /// <summary>How many entries there are, pinned ones included.</summary>
     public int Count => _table.Count;
+
+    /// <summary>How many entries have left because of space.</summary>
+    public long EvictedCount => Volatile.Read(ref _evictedCount);
 
     /// <summary>The weight of the pinned entries, those that are retained aside.</summary>
     public long PinnedBytes => _pinned.Bytes;
@@ -353,6 +357,7 @@ internal sealed class MemoryTier
 
     private void Leave(Resident resident)
     {
+        Volatile.Write(ref _evictedCount, _evictedCount + 1);
         if (_evicted is not null)
         {
             resident.Newer = _leaving;

@@ -98,6 +98,7 @@ internal sealed partial class TieredCache
                 _disk.TryNumber(mutation);
             }
 
+            _metrics.CountMutation(mutation.Kind - RecordKind.Value + MutationKind.Set);
             if (mutation.Kind is RecordKind.Value or RecordKind.Removal)
             {
                 PutInMemory(mutation);

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Diagnostics.Metrics;
 using System.IO.Abstractions;
 using DiskDistributedCache.Diagnostics;
 using DiskDistributedCache.Entries;
@@ -50,7 +49,7 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
         IFileSystem fileSystem,
         TimeProvider timeProvider,
         ILoggerFactory loggerFactory,
-        IMeterFactory? meterFactory = null)
+        CacheMetrics? metrics = null)
     {
         for (int i = 0; i < LockCount; i++)
         {
@@ -63,8 +62,8 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
         _memoryOnlyMaxBytes = options.MemoryOnlyMaxMemoryBytes ?? Math.Max(options.MaxMemoryBytes, unchecked(2 * options.MaxMemoryBytes));
         _retention = new KeyRetention(options.RetainKey, options.InstanceName);
         _maxRetainedBytes = Math.Min(Math.Max(options.MaxMemoryBytes / 4, MinRetainedBytes), options.MaxDiskBytes / 8);
-        _logger = new SafeLogger(loggerFactory.CreateLogger("DiskDistributedCache"));
-        _metrics = new CacheMetrics(meterFactory);
+        _logger = new SafeLogger(loggerFactory.CreateLogger(Log.Category));
+        _metrics = metrics ?? new CacheMetrics();
         Clock = new CacheClock(timeProvider);
         _health = new DiskHealth(timeProvider, options.MemoryOnlyThreshold, _logger);
         _memory = new MemoryTier(options.MaxMemoryBytes, KeepDeadline);
@@ -81,6 +80,7 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
             _disk.WriteBack(retainedOnly ? _memory.Entries.Where(entry => entry.IsRetained) : _memory.Entries, TryPend);
         _disk.Written += _memory.Unpin;
         _disk.ReadLate += entry => TryPromote(entry);
+        _metrics.ObserveTiers(() => new TierSizes(_memory.Count, _memory.BudgetBytes, _memory.EvictedCount, options.MaxDiskBytes));
         _metrics.ObserveStatus(GetStatus);
     }
 
@@ -125,15 +125,18 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
     }
 
     /// <summary>Looks a key up and blocks for at most the I/O timeout.</summary>
-    public Lookup Get(in CacheKey key) =>
-        FindInMemory(key) is { } entry ? Lookup.Hit(entry, DiskCacheTier.Memory) : GetElsewhere(key);
+    /// <param name="key">The key.</param>
+    /// <param name="isServed">Whether somebody gets the value; else the entry is only used.</param>
+    public Lookup Get(in CacheKey key, bool isServed = true) =>
+        FindInMemory(key, isServed) is { } entry ? Lookup.Hit(entry, DiskCacheTier.Memory) : GetElsewhere(key);
 
-    public async ValueTask<Lookup> GetAsync(CacheKey key)
+    /// <inheritdoc cref="Get"/>
+    public async ValueTask<Lookup> GetAsync(CacheKey key, bool isServed = true)
     {
         long began = 0;
         for (int attempt = 1; ; attempt++)
         {
-            if (FindInMemory(key) is { } entry)
+            if (FindInMemory(key, isServed) is { } entry)
             {
                 return Lookup.Hit(entry, DiskCacheTier.Memory);
             }
@@ -145,8 +148,9 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
 
             began = attempt == 1 ? Stopwatch.GetTimestamp() : began;
             var read = _disk.BeginRead(key, where);
+            using var activity = read is null ? default : _metrics.Activities.Read();
             var result = read is null ? null : await read.Task.ConfigureAwait(false);
-            CountIfVain(result, began);
+            CountIfVain(result, began, activity);
             if (Finish(key, result, mayTryAgain: MayTryAgain(attempt, began)) is { } finished)
             {
                 return finished;
@@ -285,8 +289,9 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
             began = attempt == 1 ? Stopwatch.GetTimestamp() : began;
 
             var read = _disk.BeginRead(key, where);
+            using var activity = read is null ? default : _metrics.Activities.Read();
             var result = read is not null && read.Task.Wait(_disk.IoTimeout) ? read.Task.Result : null;
-            CountIfVain(result, began);
+            CountIfVain(result, began, activity);
             if (Finish(key, result, mayTryAgain: MayTryAgain(attempt, began)) is { } finished)
             {
                 return finished;
@@ -343,7 +348,7 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
 
     private Lock LockOf(in CacheKey key) => _keyLocks[key.GetHashCode() & (LockCount - 1)];
 
-    private CacheEntry? FindInMemory(in CacheKey key)
+    private CacheEntry? FindInMemory(in CacheKey key, bool isServed = true)
     {
         var entry = _memory.TryGet(key);
         if (entry is null)
@@ -355,7 +360,11 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
         long now = entry.Deadline == Expiry.Never ? 0 : Clock.NowTicks;
         if (entry.IsExpired(now) || _disk.Barriers.Covers(entry.Tags, entry.Ticket))
         {
-            _memory.RemoveIfSame(entry);
+            if (_memory.RemoveIfSame(entry))
+            {
+                _metrics.CountEviction(DiskCacheTier.Memory, entry.IsExpired(now) ? EvictionReason.Expired : EvictionReason.Tag);
+            }
+
             return null;
         }
 
@@ -370,7 +379,7 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
             Slide(entry, now, exactly: false);
         }
 
-        _metrics.MemoryHits.Increment();
+        _metrics.MemoryHits.Add(1, isServed ? entry.Value.Length : 0);
         return entry;
     }
 
@@ -424,7 +433,7 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
         long now = Clock.NowTicks;
         if (entry.IsExpired(now) || _disk.Barriers.Covers(entry.Tags, entry.Ticket))
         {
-            _disk.Forget(entry);
+            _disk.Forget(entry, entry.IsExpired(now) ? EvictionReason.Expired : EvictionReason.Tag);
             return Missed(Lookup.Miss);
         }
 
@@ -453,9 +462,9 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
                 return false;
             }
 
-            if (_memory.BudgetBytes > 0 || entry.IsRetained)
+            if ((_memory.BudgetBytes > 0 || entry.IsRetained) && _memory.Put(entry, pinned: false))
             {
-                _memory.Put(entry, pinned: false);
+                _metrics.CountPromotion();
             }
 
             return true;
@@ -477,8 +486,9 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
         return Lookup.Hit(entry, DiskCacheTier.Disk);
     }
 
-    private void CountIfVain(ReadResult? result, long began)
+    private void CountIfVain(ReadResult? result, long began, CacheActivity activity)
     {
+        activity.HasRead(result is not null, result?.Entry is not null);
         if (result is null)
         {
             _metrics.CountFallback(isWrite: false, Stopwatch.GetElapsedTime(began));
