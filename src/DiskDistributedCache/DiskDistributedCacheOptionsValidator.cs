@@ -49,6 +49,14 @@ internal sealed class DiskDistributedCacheOptionsValidator : IValidateOptions<Di
         Check(mistakes, nameof(options.IoTimeout), options.IoTimeout, s_minIoTimeout, s_maxIoTimeout, "");
         Check(mistakes, nameof(options.HeartbeatInterval), options.HeartbeatInterval, s_minHeartbeatInterval, s_day, "");
         CheckFaultSettings(mistakes, options);
+        Check(mistakes, nameof(options.CompressionThresholdBytes), options.CompressionThresholdBytes, 0, int.MaxValue, " bytes");
+        if (!Enum.IsDefined(options.Compression))
+        {
+            mistakes.Add(
+                $"DiskDistributedCache: Compression is {options.Compression}, which is no kind of compression. Set it to "
+                + $"{string.Join(" or ", Enum.GetNames<DiskCacheCompression>())}.");
+        }
+
         if (mistakes.Count == 0)
         {
             CheckSegmentCount(mistakes, options);

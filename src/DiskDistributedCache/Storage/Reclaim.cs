@@ -226,11 +226,11 @@ internal sealed class Reclaim(
                 writer.Add(mark);
             }
             else if (IsLive(fact, segment, out var where)
-                && reader.ReadValue(segment, where) is { } entry
-                && !barriers.Covers(entry.Tags, entry.Ticket))
+                && reader.ReadStored(segment, where) is { } live
+                && !barriers.Covers(live.Entry.Tags, live.Entry.Ticket))
             {
                 MakeRoomFor(where.Length, begin);
-                writer.AddAgain(entry, where);
+                writer.AddAgain(live, where);
             }
         }
 
@@ -286,10 +286,10 @@ internal sealed class Reclaim(
                 && (where.WasRead || isShort)
                 && where.Length <= left
                 && writer.HasRoom(where.Length + reservedBytes)
-                && TryRead(oldest, segment => reader.ReadValue(segment, where)) is { } entry
-                && !barriers.Covers(entry.Tags, entry.Ticket))
+                && TryRead(oldest, segment => reader.ReadStored(segment, where)) is { } live
+                && !barriers.Covers(live.Entry.Tags, live.Entry.Ticket))
             {
-                writer.AddAgain(entry, where);
+                writer.AddAgain(live, where);
                 left -= where.Length;
             }
         }

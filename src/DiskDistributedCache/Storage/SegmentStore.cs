@@ -62,7 +62,7 @@ internal sealed class SegmentStore : IDisposable
         SuperblockFile superblock)
     {
         (_directory, _settings, _clock, _quarantine, _trust, _listener) = (directory, settings, clock, quarantine, trust, listener);
-        _reader = new RecordReader(_segments, Index, _quarantine);
+        _reader = new RecordReader(_segments, Index, _quarantine, settings.Codec);
         (_superblock, _writer, _reclaim) = (superblock, null!, null!);
         Use(superblock);
     }
@@ -99,7 +99,7 @@ internal sealed class SegmentStore : IDisposable
         directory.Prepare();
         directory.Lock();
         quarantine.Load();
-        var superblock = SuperblockFile.Open(directory, trust, clock, previous: null);
+        var superblock = SuperblockFile.Open(directory, trust, clock, settings.Codec.Protects, previous: null);
         var store = new SegmentStore(directory, settings, clock, quarantine, trust, listener, superblock);
         try
         {
@@ -132,7 +132,7 @@ internal sealed class SegmentStore : IDisposable
             _directory.Lock();
         }
 
-        Use(SuperblockFile.Open(_directory, _trust, _clock, _superblock.Identity));
+        Use(SuperblockFile.Open(_directory, _trust, _clock, _settings.Codec.Protects, _superblock.Identity));
 
         // The barriers that are known have the numbers of before; what is written from here on has to be above them.
         _writer.ContinueAfter(highest);
@@ -348,6 +348,7 @@ internal sealed class SegmentStore : IDisposable
     {
         var storeId = superblock.Identity.StoreId;
         _superblock = superblock;
+        _settings.Codec.Use(storeId);
         _writer = new SegmentWriter(_directory, _settings, storeId, _segments, Index, Barriers, _clock);
         _reclaim = new Reclaim(_directory, _settings, storeId, _segments, Index, Barriers, _writer, _reader, _clock, _listener);
     }
@@ -362,6 +363,12 @@ internal sealed class SegmentStore : IDisposable
             var deadWaiters = _directory.DeadWaiters(_trust.Session);
             _superblock.WriteBoth(StateAs(isClean: false));
             _trust.Absolve(deadWaiters);
+            if (_settings.Codec.Protects)
+            {
+                // What is kept of a store before may be in clear text.
+                _quarantine.Empty();
+            }
+
             _trust.Vouch(Guid.Empty);
             Report = new OpenReport(true, _superblock.Reason, 0, 0, 0);
         }
@@ -406,6 +413,7 @@ internal sealed class SegmentStore : IDisposable
         for (int i = writtenCount; i < batch.Count; i++)
         {
             var mutation = batch[i];
+            _settings.Codec.Encode(mutation);
             bool hasRoom = _writer.HasRoom(mutation.RecordBytes);
             if (!hasRoom)
             {
@@ -415,7 +423,7 @@ internal sealed class SegmentStore : IDisposable
             }
 
             MarkSegment();
-            if (hasRoom)
+            if (hasRoom && mutation.Stored != StoredValue.Refused)
             {
                 _writer.Add(mutation);
             }

@@ -58,7 +58,7 @@ internal sealed partial class DiskTier
             if (outcome != ReadOutcome.Corrupt)
             {
                 operation.Succeed();
-                return new ReadResult(outcome, entry);
+                return outcome == ReadOutcome.KeysUnavailable ? null : new ReadResult(outcome, entry);
             }
 
             operation.Corrupt(read.Where.Slot);

@@ -69,6 +69,14 @@ internal sealed partial class DiskTier
             {
                 var mutation = Mutation.Of(entry);
                 (mutation.Sequence, mutation.KeyHash) = (entry.Sequence, _store!.HashOf(entry.Key));
+                _settings.Codec.Encode(mutation);
+                if (mutation.Stored == StoredValue.Refused)
+                {
+                    // Nor will the next one be taken. It stays in memory, and is tried again.
+                    _store.Index.RemoveIfSame(mutation.KeyHash, mutation.Sequence, EntryIndex.PendingSlot);
+                    break;
+                }
+
                 batch.Add(mutation);
                 bytes += mutation.RecordBytes;
             }
@@ -151,6 +159,11 @@ internal sealed partial class DiskTier
         {
             _writer.Retry();
             TryTrust();
+            if (_settings.Codec.TakeRefused())
+            {
+                // What was set while its keys were away is in memory only.
+                PostOnLane(WriteBackWhenDrained, JobTime.Long);
+            }
         }
     }
 

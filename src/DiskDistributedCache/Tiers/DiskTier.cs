@@ -67,7 +67,7 @@ internal sealed partial class DiskTier : IDisposable
         long maxOwedBytes)
     {
         (_clock, _health, _metrics, _logger, _listener, _timeProvider) = (clock, health, metrics, logger, listener, timeProvider);
-        _settings = StoreSettings.From(options);
+        _settings = StoreSettings.From(options) with { Codec = new ValueCodec(options, clock, logger) };
         _directory = new CacheDirectory(fileSystem, options.Directory!, options.WitnessDirectory);
         _quarantine = new Quarantine(_directory, clock, options.MaxQuarantineBytes)
         {
@@ -183,6 +183,18 @@ internal sealed partial class DiskTier : IDisposable
     }
 
     public void LeaveWhileStarting() => _startingLock.Exit();
+
+    /// <summary>
+    /// Encodes a value on its caller's thread. Not while it would be owed: what waits for long is kept as the value only, and the lane
+    /// encodes it.
+    /// </summary>
+    public void Encode(Mutation value)
+    {
+        if (_health.Mode == DiskCacheMode.Normal)
+        {
+            _settings.Codec.Encode(value);
+        }
+    }
 
     /// <summary>Gives a mutation its place in the order and makes the index or the barriers follow it.</summary>
     public void Number(Mutation mutation)

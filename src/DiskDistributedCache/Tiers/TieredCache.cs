@@ -148,7 +148,9 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             return Refuse(entry.Key, entry.Value.Length);
         }
 
-        return Mutate(Mutation.Of(entry));
+        var mutation = Mutation.Of(entry);
+        _disk.Encode(mutation);
+        return Mutate(mutation);
     }
 
     /// <summary>Does not store a value that is too large; an older version of its key goes too.</summary>
