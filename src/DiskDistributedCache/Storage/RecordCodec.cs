@@ -20,9 +20,9 @@ internal static class Compression
     /// <summary>The part of its bytes that compression has to save of a value: a tenth.</summary>
     private const int LeastSavedPart = 10;
 
-    // Levels at which compressing costs no more than some microseconds for each KiB; docs/benchmarks.md has the numbers.
-    private const int BrotliQuality = 3;
-    private const int BrotliWindow = 20;
+    // The fast levels: those above save a few more percent and cost a multiple. docs/benchmarks.md has the numbers.
+    private const int BrotliQuality = 1;
+    private const int BrotliWindow = 22;
 
     /// <summary>The compressed value, behind as many free bytes as are asked for; null where compression saves too little.</summary>
     public static byte[]? TryCompress(RecordCodec codec, ReadOnlySpan<byte> value, int freeBytes)

@@ -33,8 +33,10 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
 
     private int _undecryptableCount;
 
-    /// <summary>Reads a version from where the index had it. Throws what the file system throws.</summary>
-    public ReadOutcome Read(in CacheKey key, IndexedEntry where, out CacheEntry? entry)
+    /// <summary>
+    /// Reads a version from where the index had it, and tells whoever waits when the disk has answered. Throws what the file system throws.
+    /// </summary>
+    public ReadOutcome Read(in CacheKey key, IndexedEntry where, PendingRead? pending, out CacheEntry? entry)
     {
         entry = null;
         for (int attempt = 1; ; attempt++)
@@ -47,8 +49,10 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
             byte[] buffer = ArrayPool<byte>.Shared.Rent(where.Length);
             try
             {
+                pending?.HasAnswered = false;
                 int read = ReadBytes(segment, buffer.AsSpan(0, where.Length), where.Offset);
                 var record = buffer.AsSpan(0, read);
+                pending?.HasAnswered = true;
                 bool verifies = Verify(record, segment.Seed, where.Sequence, out var header);
                 var outcome = verifies ? Decode(buffer, header, key, where.Deadline, out entry) : DecodeOutcome.Corrupt;
                 if (outcome != DecodeOutcome.Corrupt)

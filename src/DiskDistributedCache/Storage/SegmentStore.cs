@@ -157,9 +157,9 @@ internal sealed class SegmentStore : IDisposable
     public ulong HashOf(in CacheKey key) => KeyHash.Of(key, _superblock.Identity.HashSeed);
 
     /// <summary>Reads one version, verified. Runs on any thread but the writer lane's.</summary>
-    public ReadOutcome Read(in CacheKey key, in IndexedEntry where, out CacheEntry? entry)
+    public ReadOutcome Read(in CacheKey key, in IndexedEntry where, out CacheEntry? entry, PendingRead? pending = null)
     {
-        var outcome = _reader.Read(key, where, out entry);
+        var outcome = _reader.Read(key, where, pending, out entry);
         if (outcome == ReadOutcome.Corrupt && _segments.At(where.Slot) is { CorruptCount: >= DamagedAtCount, IsRetired: false })
         {
             Interlocked.Increment(ref _damagedCount);

@@ -54,7 +54,7 @@ internal sealed partial class DiskTier
         read.Operation = operation;
         try
         {
-            var outcome = store.Read(read.Key, read.Where, out var entry);
+            var outcome = store.Read(read.Key, read.Where, out var entry, read);
             if (outcome != ReadOutcome.Corrupt)
             {
                 operation.Succeed();

@@ -136,7 +136,7 @@ public sealed class GoldenFileTests
         + "88/8:3837363534333231 96/8:4847464544434241 104/8:5857565554535251 112/8:6867666564636261 120/8:7877767574737271")]
     [InlineData("superblock-of-encrypted-store", 4096, "0:DDCSUPER 12/4:D")]
     [InlineData("record-value-compressed", 168, "4/1:1 6/1:1 8/4:6 12/4:16 16/4:1D 20/4:F0 72/4:0 96/2:6B 124/2:8B1F 153/4:0 157/2:0")]
-    [InlineData("record-value-protected", 200, "4/1:1 6/1:2 8/4:6 12/4:16 16/4:3C 20/4:F0 72/4:1 76/2:2 96/2:6B 124/8:8786858483828180 184/8:0")]
+    [InlineData("record-value-protected", 192, "4/1:1 6/1:2 8/4:6 12/4:16 16/4:3C 20/4:F0 72/4:1 76/2:2 96/2:6B 124/8:8786858483828180")]
     [InlineData("segment-header", 128, "0:DDCSEGMT 8/4:1 12/4:0 32/8:7 40/8:10000 48/8:80 56/8:1000 64/8:ABCDEF 72/8:0 112/8:0")]
     [InlineData("segment-header-with-carried-footer", 192, "12/4:40 48/8:C0 128:DDCFOOTR 136/4:0 144/8:1000 152/8:ABCDEF "
         + "160:DDCTRAIL 168/8:40")]
