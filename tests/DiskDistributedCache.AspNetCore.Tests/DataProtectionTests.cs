@@ -20,6 +20,7 @@ public sealed class DataProtectionTests : IDisposable
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
+    // Seen to fail when values were written as they are.
     [Fact]
     public async Task A_value_is_encrypted_on_disk_and_comes_back_in_the_next_process()
     {
@@ -34,7 +35,7 @@ public sealed class DataProtectionTests : IDisposable
         Assert.Equal(Secret, await Get(second, "k"));
     }
 
-    // Seen to fail when the caller got the exception of Data Protection.
+    // Seen to fail when values were written as they are.
     [Fact]
     public async Task A_lost_key_ring_is_a_miss_and_the_cache_goes_on_with_the_new_one()
     {
@@ -56,7 +57,7 @@ public sealed class DataProtectionTests : IDisposable
         Assert.Equal(0, Cached(third).GetStatus().DiskErrors);
     }
 
-    // Seen to fail when every failure to decrypt counted as a lost key.
+    // Seen to fail when every failure to decrypt counted as a lost key, and when the caller got the exception of Data Protection.
     [Fact]
     public async Task A_key_ring_that_cannot_be_had_costs_no_entry_and_puts_nothing_on_disk()
     {

@@ -10,7 +10,7 @@ public sealed class ReadLanesTests
     [Fact]
     public async Task Decoding_a_value_is_no_time_of_the_disk()
     {
-        var begun = new TaskCompletionSource();
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var end = new ManualResetEventSlim();
         var times = new LaneTimes(TimeSpan.FromTicks(1), TimeSpan.FromTicks(1));
         var lanes = new ReadLanes(
