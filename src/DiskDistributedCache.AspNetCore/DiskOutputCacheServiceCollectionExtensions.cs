@@ -1,6 +1,9 @@
 using DiskDistributedCache;
 using DiskDistributedCache.AspNetCore;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.OutputCaching;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -8,7 +11,7 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class DiskOutputCacheServiceCollectionExtensions
 {
     private static readonly Func<IServiceProvider, object> s_createStore =
-        services => new DiskOutputCacheStore(services.GetRequiredService<DiskCache>());
+        services => new DiskOutputCacheStore(services.GetRequiredService<DiskCache>(), services.GetService<IHttpContextAccessor>());
 
     /// <summary>
     /// Adds output caching and keeps the responses in a <see cref="DiskCache"/>, over restarts too, whatever store was
@@ -37,7 +40,16 @@ public static class DiskOutputCacheServiceCollectionExtensions
             services.Add(ServiceDescriptor.Singleton(typeof(IOutputCacheStore), s_createStore));
         }
 
+        services.AddHttpContextAccessor();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfigureOptions<OutputCacheOptions>, AddRenderTickets>());
+
         return services.AddOutputCache();
+    }
+
+    /// <summary>Puts the policy before those of the application.</summary>
+    private sealed class AddRenderTickets(DiskCache cache) : IConfigureOptions<OutputCacheOptions>
+    {
+        public void Configure(OutputCacheOptions options) => options.AddBasePolicy(new RenderTicketPolicy(cache));
     }
 
     private static bool IsStore(ServiceDescriptor service) =>

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using DiskDistributedCache.Entries;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.OutputCaching;
 
 namespace DiskDistributedCache.AspNetCore;
@@ -10,8 +11,11 @@ namespace DiskDistributedCache.AspNetCore;
 /// disk does. The token is the abort of one client's request, and others may wait for the same lookup, so it counts at
 /// entry only. There it matters: the middleware may hand over the cut-off body of an aborted request, with a token that
 /// is cancelled already, and that must not be stored.
+///
+/// A response is stored under the ticket that was taken before it was looked up (<see cref="RenderTicketPolicy"/>), so that an eviction
+/// that came while it was rendered kills it.
 /// </summary>
-internal sealed class DiskOutputCacheStore(DiskCache cache) : IOutputCacheBufferStore
+internal sealed class DiskOutputCacheStore(DiskCache cache, IHttpContextAccessor? http = null) : IOutputCacheBufferStore
 {
     public ValueTask EvictByTagAsync(string tag, CancellationToken cancellationToken) =>
         cache.EvictByTagAsync(tag, cancellationToken);
@@ -58,6 +62,6 @@ internal sealed class DiskOutputCacheStore(DiskCache cache) : IOutputCacheBuffer
         string[] ownTags = EntryArguments.CopyTags(tags.ToArray());
         cancellationToken.ThrowIfCancellationRequested();
         var expiry = Expiry.None with { AbsoluteTicks = Expiry.Add(cache.Clock.NowTicks, validFor.Ticks) };
-        await cache.StoreAsync(KeySpace.Output, key, value, ownTags, expiry).ConfigureAwait(false);
+        await cache.StoreAsync(new CacheKey(KeySpace.Output, key), value, ownTags, expiry, RenderTicket.Of(http)).ConfigureAwait(false);
     }
 }

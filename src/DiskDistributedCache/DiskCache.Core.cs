@@ -1,6 +1,7 @@
 using System.Buffers;
 using DiskDistributedCache.Entries;
 using DiskDistributedCache.Tiers;
+using Microsoft.Extensions.Caching.Distributed;
 
 namespace DiskDistributedCache;
 
@@ -10,6 +11,11 @@ public sealed partial class DiskCache
     // Up to this size a value is written to the caller's writer in one piece: the writer grows once instead of doubling
     // its way up. Larger values take what the writer has to offer, piece by piece.
     private const int OnePieceBytes = 1 << 20;
+
+    // HybridCache waits for 4 s for its first mark, and takes it that everything is invalidated when it does not get it.
+    private static readonly TimeSpan s_openTimeout = TimeSpan.FromSeconds(3);
+
+    private Task? _openAwaited;
 
     /// <summary>Begins to open the store. The task completes when it is open, or has turned out not to open.</summary>
     internal Task StartAsync() => _tiers.StartAsync();
@@ -26,12 +32,13 @@ public sealed partial class DiskCache
             : FindSlowlyAsync(space, key, token);
 
     /// <summary>Stores an entry whose arguments were checked. The value is copied before the call returns, the tags are kept.</summary>
-    internal async ValueTask StoreAsync(KeySpace space, string key, ReadOnlySequence<byte> value, string[] tags, Expiry expiry)
+    internal async ValueTask StoreAsync(
+        CacheKey key, ReadOnlySequence<byte> value, string[] tags, Expiry expiry, Ticket ticket)
     {
         ObjectDisposedException.ThrowIf(_closed, this);
         var ownValue = EntryArguments.CopyValue(value, _tiers.MaxEntryBytes);
         await AwaitStartAsync().ConfigureAwait(false);
-        await Store(new CacheKey(space, key), value.Length, ownValue, tags, expiry).AsValueTask().ConfigureAwait(false);
+        await Store(key, value.Length, ownValue, tags, expiry, ticket).AsValueTask().ConfigureAwait(false);
     }
 
     private CacheEntry? Find(string key)
@@ -39,14 +46,21 @@ public sealed partial class DiskCache
         ArgumentNullException.ThrowIfNull(key);
         ObjectDisposedException.ThrowIf(_closed, this);
         AwaitStart();
-        return Observe(_tiers.Get(new CacheKey(KeySpace.Data, key)));
+        var fullKey = DataKey(key);
+        return Observe(_tiers.Get(fullKey), fullKey);
     }
+
+    private CacheKey DataKey(string key) => new(KeySpace.Data, _prefix is null ? key : _prefix + key);
+
+    private CacheKey KeyIn(KeySpace space, string key) => space == KeySpace.Data ? DataKey(key) : new CacheKey(space, key);
 
     /// <summary>Answers without a state machine what needs neither the disk nor an exception.</summary>
     private bool TryFindNow(KeySpace space, string? key, CancellationToken token, out CacheEntry? entry)
     {
         if (key is not null && _startAwaited && !_closed && !token.IsCancellationRequested
-            && _tiers.TryGetNow(new CacheKey(space, key), out var lookup))
+            && KeyIn(space, key) is var fullKey
+            && _tiers.TryGetNow(fullKey, out var lookup)
+            && !(lookup.Outcome == LookupOutcome.Unknown && MustKnow(fullKey)))
         {
             entry = Observe(lookup);
             return true;
@@ -56,11 +70,22 @@ public sealed partial class DiskCache
         return false;
     }
 
+    /// <summary>Whether a miss would be taken for the truth.</summary>
+    private bool MustKnow(in CacheKey key) => key.Space == KeySpace.Data && (_throwsOnUnknown || _tiers.IsRetained(key));
+
     private async ValueTask<CacheEntry?> FindSlowlyAsync(KeySpace space, string? key, CancellationToken token)
     {
         ArgumentNullException.ThrowIfNull(key);
         await EnterAsync(token).ConfigureAwait(false);
-        return Observe(await _tiers.GetAsync(new CacheKey(space, key)).ConfigureAwait(false));
+        var fullKey = KeyIn(space, key);
+        var lookup = await _tiers.GetAsync(fullKey).ConfigureAwait(false);
+        if (lookup.Outcome == LookupOutcome.Unknown && !_tiers.IsOpen && _tiers.IsRetained(fullKey))
+        {
+            await AwaitOpenAsync().ConfigureAwait(false);
+            lookup = await _tiers.GetAsync(fullKey).ConfigureAwait(false);
+        }
+
+        return Observe(lookup, fullKey);
     }
 
     private async ValueTask<bool> FindAndWriteAsync(string? key, IBufferWriter<byte>? destination, CancellationToken token)
@@ -70,9 +95,27 @@ public sealed partial class DiskCache
         return Write(await FindSlowlyAsync(KeySpace.Data, key, token).ConfigureAwait(false), destination);
     }
 
-    private Acknowledgement Store(CacheKey key, long valueBytes, byte[]? value, string[] tags, Expiry expiry) => value is null
+    private async ValueTask SetAsync(
+        string key,
+        ReadOnlySequence<byte> value,
+        DistributedCacheEntryOptions options,
+        IEnumerable<string>? tags,
+        Ticket ticket,
+        CancellationToken token)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(options);
+        var ownTags = EntryArguments.CopyTags(tags);
+        token.ThrowIfCancellationRequested();
+        ObjectDisposedException.ThrowIf(_closed, this);
+        var expiry = EntryArguments.ExpiryOf(options, _defaults, _tiers.Clock);
+        await StoreAsync(DataKey(key), value, ownTags, expiry, ticket).ConfigureAwait(false);
+    }
+
+    private Acknowledgement Store(
+        CacheKey key, long valueBytes, byte[]? value, string[] tags, Expiry expiry, Ticket ticket) => value is null
         ? _tiers.Refuse(key, valueBytes)
-        : _tiers.Set(new CacheEntry(key, value, tags, expiry, expiry.DeadlineFrom(_tiers.Clock.NowTicks)));
+        : _tiers.Set(new CacheEntry(key, value, tags, expiry, expiry.DeadlineFrom(_tiers.Clock.NowTicks)), ticket);
 
     private ValueTask EnterAsync(CancellationToken token)
     {
@@ -97,6 +140,27 @@ public sealed partial class DiskCache
     {
         await _tiers.StartAsync().WaitAsync(_ioTimeout).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _startAwaited = true;
+    }
+
+    /// <summary>All who need it wait for the same moment: the store opens, or has been waited for long enough.</summary>
+    private Task AwaitOpenAsync()
+    {
+        if (_openAwaited is { } awaited)
+        {
+            return awaited;
+        }
+
+        async Task Await() =>
+            await _tiers.Opened.WaitAsync(s_openTimeout, _timeProvider).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        return LazyInitializer.EnsureInitialized(ref _openAwaited, Await);
+    }
+
+    /// <exception cref="DiskCacheUnavailableException">It is not known what the key has, and the caller must not be told a miss.</exception>
+    private CacheEntry? Observe(in Lookup lookup, in CacheKey key)
+    {
+        var entry = Observe(lookup);
+        return lookup.Outcome == LookupOutcome.Unknown && MustKnow(key) ? throw new DiskCacheUnavailableException() : entry;
     }
 
     /// <summary>Unknown is a miss here: the entry may be there, but the disk could not be asked in time.</summary>

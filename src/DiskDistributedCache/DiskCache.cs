@@ -40,6 +40,10 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
 {
     private readonly TieredCache _tiers;
     private readonly TimeSpan _ioTimeout;
+    private readonly TimeProvider _timeProvider;
+    private readonly string? _prefix;
+    private readonly DefaultExpiry _defaults;
+    private readonly bool _throwsOnUnknown;
 
     // Only ever go from false to true.
     private volatile bool _startAwaited;
@@ -68,10 +72,14 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
         DiskDistributedCacheOptionsValidator.ThrowIfInvalid(settings);
 
         _ioTimeout = settings.IoTimeout;
+        _timeProvider = timeProvider ?? TimeProvider.System;
+        _prefix = string.IsNullOrEmpty(settings.InstanceName) ? null : settings.InstanceName;
+        _defaults = new DefaultExpiry(settings.DefaultAbsoluteExpirationRelativeToNow, settings.DefaultSlidingExpiration);
+        _throwsOnUnknown = settings.OnUnknown == UnknownRead.Throw;
         _tiers = new TieredCache(
             settings,
             fileSystem ?? new FileSystem(),
-            timeProvider ?? TimeProvider.System,
+            _timeProvider,
             loggerFactory ?? NullLoggerFactory.Instance,
             meterFactory);
     }
@@ -79,6 +87,10 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
     /// <summary>Returns a copy of the value of a key, or <see langword="null"/>. A sliding entry starts its window anew.</summary>
     /// <param name="key">Any text, also the empty one.</param>
     /// <exception cref="ArgumentNullException"><paramref name="key"/> is <see langword="null"/>.</exception>
+    /// <exception cref="DiskCacheUnavailableException">
+    /// The disk could not be asked, and a miss must not be told: <see cref="DiskDistributedCacheOptions.OnUnknown"/> says so, or the key is
+    /// one that is retained.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The cache has been disposed of.</exception>
     public byte[]? Get(string key) => Copy(Find(key));
 
@@ -142,9 +154,9 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(options);
         ObjectDisposedException.ThrowIf(_closed, this);
-        var expiry = EntryArguments.ExpiryOf(options, _tiers.Clock);
+        var expiry = EntryArguments.ExpiryOf(options, _defaults, _tiers.Clock);
         AwaitStart();
-        Store(new CacheKey(KeySpace.Data, key), value.Length, EntryArguments.CopyValue(value, _tiers.MaxEntryBytes), [], expiry).Wait();
+        Store(DataKey(key), value.Length, EntryArguments.CopyValue(value, _tiers.MaxEntryBytes), [], expiry, default).Wait();
     }
 
     /// <inheritdoc cref="Set(string, byte[], DistributedCacheEntryOptions)"/>
@@ -190,16 +202,8 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
         ReadOnlySequence<byte> value,
         DistributedCacheEntryOptions options,
         IEnumerable<string>? tags,
-        CancellationToken token)
-    {
-        ArgumentNullException.ThrowIfNull(key);
-        ArgumentNullException.ThrowIfNull(options);
-        var ownTags = EntryArguments.CopyTags(tags);
-        token.ThrowIfCancellationRequested();
-        ObjectDisposedException.ThrowIf(_closed, this);
-        var expiry = EntryArguments.ExpiryOf(options, _tiers.Clock);
-        await StoreAsync(KeySpace.Data, key, value, ownTags, expiry).ConfigureAwait(false);
-    }
+        CancellationToken token) =>
+        await SetAsync(key, value, options, tags, default(Ticket), token).ConfigureAwait(false);
 
     /// <summary>Starts the window of a sliding entry anew. Does nothing for other entries and for keys without one.</summary>
     /// <inheritdoc cref="Get(string)"/>
@@ -208,7 +212,7 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
         ArgumentNullException.ThrowIfNull(key);
         ObjectDisposedException.ThrowIf(_closed, this);
         AwaitStart();
-        _tiers.Get(new CacheKey(KeySpace.Data, key));
+        _tiers.Get(DataKey(key));
     }
 
     /// <inheritdoc cref="Refresh(string)"/>
@@ -217,7 +221,7 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
     {
         ArgumentNullException.ThrowIfNull(key);
         await EnterAsync(token).ConfigureAwait(false);
-        await _tiers.GetAsync(new CacheKey(KeySpace.Data, key)).ConfigureAwait(false);
+        await _tiers.GetAsync(DataKey(key)).ConfigureAwait(false);
     }
 
     /// <summary>Removes a key. Does nothing where there is no entry.</summary>
@@ -229,7 +233,7 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
         ArgumentNullException.ThrowIfNull(key);
         ObjectDisposedException.ThrowIf(_closed, this);
         AwaitStart();
-        _tiers.Remove(new CacheKey(KeySpace.Data, key)).Wait();
+        _tiers.Remove(DataKey(key)).Wait();
     }
 
     /// <inheritdoc cref="Remove(string)"/>
@@ -238,7 +242,7 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
     {
         ArgumentNullException.ThrowIfNull(key);
         await EnterAsync(token).ConfigureAwait(false);
-        await _tiers.Remove(new CacheKey(KeySpace.Data, key)).AsValueTask().ConfigureAwait(false);
+        await _tiers.Remove(DataKey(key)).AsValueTask().ConfigureAwait(false);
     }
 
     /// <summary>

@@ -122,6 +122,38 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
     /// <summary>What encrypts the values; null where they are in clear text. No property, because a configuration cannot set it.</summary>
     internal DiskCacheProtector? GetProtector() => _protector;
 
+    /// <summary>
+    /// Names keys whose values must not be lost before what is older than them, as long as they have not expired: they are kept in
+    /// memory whatever else has to go, at most a quarter of <see cref="MaxMemoryBytes"/> (or 2 MiB) and an eighth of
+    /// <see cref="MaxDiskBytes"/> of them, and a read throws a <see cref="DiskCacheUnavailableException"/> rather than call unknown a
+    /// miss. When there are more, everything is cleared. The marks of HybridCache (<c>__MSFT_HCT__</c>) and FusionCache
+    /// (<c>__fc:t:</c>) are always among them. Called with the caller's key at every set and at reads that the cache cannot
+    /// answer; has to be quick and always say the same. Default: none.
+    /// </summary>
+    public Func<string, bool>? RetainKey { get; set; }
+
+    /// <summary>
+    /// What a read answers when it is not known whether the key has a value, because the disk could not be asked in time. Default
+    /// <see cref="UnknownRead.Miss"/>. Output caching always gets a miss.
+    /// </summary>
+    public UnknownRead OnUnknown { get; set; }
+
+    /// <summary>
+    /// Put before every key of the distributed cache, so that several applications can be told apart in what they share. Tags and
+    /// the keys of the output cache have none. Default: nothing.
+    /// </summary>
+    public string? InstanceName { get; set; }
+
+    /// <summary>
+    /// How long an entry of the distributed cache lives that is set without any expiration. Default: until its space is needed.
+    /// </summary>
+    public TimeSpan? DefaultAbsoluteExpirationRelativeToNow { get; set; }
+
+    /// <summary>
+    /// How long an entry of the distributed cache that is set without any expiration lives after its last use. Default: no limit.
+    /// </summary>
+    public TimeSpan? DefaultSlidingExpiration { get; set; }
+
     /// <summary>A copy that the caller's later changes do not reach.</summary>
     internal DiskDistributedCacheOptions Snapshot() => (DiskDistributedCacheOptions)MemberwiseClone();
 

@@ -49,6 +49,7 @@ internal sealed class DiskDistributedCacheOptionsValidator : IValidateOptions<Di
         Check(mistakes, nameof(options.IoTimeout), options.IoTimeout, s_minIoTimeout, s_maxIoTimeout, "");
         Check(mistakes, nameof(options.HeartbeatInterval), options.HeartbeatInterval, s_minHeartbeatInterval, s_day, "");
         CheckFaultSettings(mistakes, options);
+        CheckEntrySettings(mistakes, options);
         Check(mistakes, nameof(options.CompressionThresholdBytes), options.CompressionThresholdBytes, 0, int.MaxValue, " bytes");
         if (!Enum.IsDefined(options.Compression))
         {
@@ -90,6 +91,25 @@ internal sealed class DiskDistributedCacheOptionsValidator : IValidateOptions<Di
             mistakes.Add(
                 $"DiskDistributedCache: WitnessDirectory is '{witness}', which names no folder. Set it to a folder outside the file "
                 + "system of Directory, or leave it out.");
+        }
+    }
+
+    private static void CheckEntrySettings(List<string> mistakes, DiskDistributedCacheOptions options)
+    {
+        if (!Enum.IsDefined(options.OnUnknown))
+        {
+            mistakes.Add($"DiskDistributedCache: OnUnknown is {options.OnUnknown}, which is none of its values. Set it to Miss or Throw.");
+        }
+
+        CheckLifetime(mistakes, nameof(options.DefaultAbsoluteExpirationRelativeToNow), options.DefaultAbsoluteExpirationRelativeToNow);
+        CheckLifetime(mistakes, nameof(options.DefaultSlidingExpiration), options.DefaultSlidingExpiration);
+    }
+
+    private static void CheckLifetime(List<string> mistakes, string setting, TimeSpan? lifetime)
+    {
+        if (lifetime <= TimeSpan.Zero)
+        {
+            mistakes.Add($"DiskDistributedCache: {setting} is {lifetime}, which is too little. Set it to more than 0, or leave it out.");
         }
     }
 

@@ -27,11 +27,20 @@ internal static class EntryArguments
             : copy;
     }
 
-    /// <summary>The rule that entry options ask for: the earlier of both absolute limits, and the sliding window.</summary>
+    /// <summary>
+    /// The rule that entry options ask for: the earlier of both absolute limits, and the sliding window; where they ask for nothing, the
+    /// rule of the cache.
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The absolute expiration is not in the future.</exception>
     [SuppressMessage("Usage", "CA2208", Justification = "Names the caller's setting, as the platform's own caches do.")]
-    public static Expiry ExpiryOf(DistributedCacheEntryOptions options, CacheClock clock)
+    public static Expiry ExpiryOf(DistributedCacheEntryOptions options, DefaultExpiry defaults, CacheClock clock)
     {
+        if (options is { AbsoluteExpiration: null, AbsoluteExpirationRelativeToNow: null, SlidingExpiration: null })
+        {
+            return new Expiry(
+                defaults.Lifetime is { } limit ? Expiry.Add(clock.NowTicks, limit.Ticks) : Expiry.Never, defaults.Sliding?.Ticks ?? 0);
+        }
+
         long absolute = Expiry.Never;
         if (options.AbsoluteExpiration is { } moment)
         {
@@ -56,3 +65,6 @@ internal static class EntryArguments
         return new Expiry(absolute, options.SlidingExpiration?.Ticks ?? 0);
     }
 }
+
+/// <summary>How long entries live that are set without any expiration.</summary>
+internal readonly record struct DefaultExpiry(TimeSpan? Lifetime, TimeSpan? Sliding);

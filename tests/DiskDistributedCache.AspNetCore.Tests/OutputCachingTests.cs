@@ -14,6 +14,9 @@ public sealed class OutputCachingTests : IAsyncLifetime
     private readonly string _directory = Directory.CreateTempSubdirectory("diskcache-app-test-").FullName;
     private WebApplication _app = null!;
     private HttpClient _client = null!;
+    private readonly SemaphoreSlim _isRendering = new(0);
+    private readonly SemaphoreSlim _mayRender = new(0);
+    private volatile string _data = "old";
     private int _renderings;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -23,6 +26,8 @@ public sealed class OutputCachingTests : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
+        _isRendering.Dispose();
+        _mayRender.Dispose();
         Directory.Delete(_directory, recursive: true);
     }
 
@@ -67,6 +72,36 @@ public sealed class OutputCachingTests : IAsyncLifetime
         Assert.Equal("page 2 MISS", await GetAsync("/page"));
     }
 
+    // Seen to fail without the policy that takes tickets. The platform's own store serves the stale response.
+    [Fact]
+    public async Task A_response_that_was_rendered_from_data_which_changed_meanwhile_is_not_kept()
+    {
+        var slow = GetAsync("/slow");
+        await _isRendering.WaitAsync(Token);
+        _data = "new";
+        await _client.PostAsync(new Uri("/evict/pages", UriKind.Relative), null, Token);
+        _mayRender.Release(2);
+
+        Assert.Equal("old MISS", await slow);
+        Assert.Equal("new MISS", await GetAsync("/slow"));
+        Assert.Equal("new Memory", await GetAsync("/slow"));
+        await StopAsync();
+        await StartAsync();
+        Assert.Equal("new Disk", await GetAsync("/slow"));
+    }
+
+    [Fact]
+    public async Task A_response_that_was_slow_to_render_is_kept_when_another_tag_was_evicted_meanwhile()
+    {
+        var slow = GetAsync("/slow");
+        await _isRendering.WaitAsync(Token);
+        await _client.PostAsync(new Uri("/evict/others", UriKind.Relative), null, Token);
+        _mayRender.Release();
+
+        Assert.Equal("old MISS", await slow);
+        Assert.Equal("old Memory", await GetAsync("/slow"));
+    }
+
     private async ValueTask StartAsync()
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { EnvironmentName = "Test" });
@@ -82,6 +117,7 @@ public sealed class OutputCachingTests : IAsyncLifetime
         _app.Use(ObserveAsync);
         _app.UseOutputCache();
         _app.MapGet("/page", Render).CacheOutput(policy => policy.Tag("pages").Expire(TimeSpan.FromHours(1)));
+        _app.MapGet("/slow", RenderSlowlyAsync).CacheOutput(policy => policy.Tag("pages").Expire(TimeSpan.FromHours(1)));
         _app.MapPost("/evict/{tag}", (string tag, IOutputCacheStore store, CancellationToken token) => store.EvictByTagAsync(tag, token).AsTask());
         await _app.StartAsync(Token);
         _client = _app.GetTestClient();
@@ -92,6 +128,14 @@ public sealed class OutputCachingTests : IAsyncLifetime
         _client.Dispose();
         await _app.StopAsync(CancellationToken.None);
         await _app.DisposeAsync();
+    }
+
+    private async Task<string> RenderSlowlyAsync()
+    {
+        string read = _data;
+        _isRendering.Release();
+        await _mayRender.WaitAsync(Token);
+        return read;
     }
 
     private string Render(HttpContext context)

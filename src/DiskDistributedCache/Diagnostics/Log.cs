@@ -82,6 +82,9 @@ internal static partial class Log
     [LoggerMessage(25, LogLevel.Warning, "The store owes mutations; if the process ends before they are written, it is followed by an empty cache.")]
     public static partial void Suspect(ILogger logger);
 
+    [LoggerMessage(26, LogLevel.Warning, "A value that must not be lost could not be kept; everything is cleared, so that nothing outlives what it invalidated.")]
+    public static partial void RetainedLost(ILogger logger);
+
     [LoggerMessage(27, LogLevel.Error,
         "Values cannot be encrypted or decrypted. They are not written to disk, and those on disk are misses, until they can; memory serves.")]
     public static partial void KeysUnavailable(ILogger logger, Exception exception);

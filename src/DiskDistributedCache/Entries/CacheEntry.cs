@@ -23,6 +23,9 @@ internal sealed class CacheEntry(CacheKey key, byte[] value, string[] tags, Expi
 
     public Expiry Expiry { get; } = expiry;
 
+    /// <summary>Whether it may not be lost before what is older than it: see <see cref="KeyRetention"/>. Set before anyone else has the entry.</summary>
+    public bool IsRetained { get; set; }
+
     // Belong to the memory tier. Readers write them without a lock and may lose each other's update: hints.
 
     /// <summary>Hits since the entry was last looked at for eviction, at most 3; those of the version before count too.</summary>

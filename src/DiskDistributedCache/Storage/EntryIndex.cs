@@ -4,7 +4,7 @@ namespace DiskDistributedCache.Storage;
 
 /// <summary>What the index knows of one entry: a copy, valid for the moment at which it was taken.</summary>
 internal readonly record struct IndexedEntry(
-    ulong KeyHash, long Sequence, long Deadline, int Slot, long Offset, int Length, bool WasRead, bool WasTouched)
+    ulong KeyHash, long Sequence, long Deadline, int Slot, long Offset, int Length, bool WasRead, bool WasTouched, bool IsRetained)
 {
     /// <summary>Accepted and not yet on disk: its value is in memory or nowhere.</summary>
     public bool IsPending => Slot == EntryIndex.PendingSlot;
@@ -69,12 +69,12 @@ internal sealed class EntryIndex
     }
 
     /// <summary>Makes an accepted value the key's current version, unless a newer one is there.</summary>
-    public bool SetPending(ulong keyHash, long sequence, long deadline) =>
-        Put(keyHash, sequence, deadline, PendingSlot, 0, 0, keepEqual: true);
+    public bool SetPending(ulong keyHash, long sequence, long deadline, bool isRetained = false) =>
+        Put(keyHash, sequence, deadline, PendingSlot, 0, 0, isRetained, keepEqual: true);
 
     /// <summary>Recovery: a record that was found; the later position wins among equal numbers.</summary>
-    public bool SetRecovered(ulong keyHash, long sequence, long deadline, int slot, long offset, int length) =>
-        Put(keyHash, sequence, deadline, slot, offset, length, keepEqual: false);
+    public bool SetRecovered(ulong keyHash, long sequence, long deadline, int slot, long offset, int length, bool isRetained = false) =>
+        Put(keyHash, sequence, deadline, slot, offset, length, isRetained, keepEqual: false);
 
     /// <summary>
     /// Says where a version now is, if it is still the current one and still where it was. What was noted of its use is forgotten;
@@ -92,7 +92,7 @@ internal sealed class EntryIndex
             }
 
             ref Slotted entry = ref shard[at];
-            entry.Flags = entry.Deadline > deadline ? Slotted.Touched : (byte)0;
+            entry.Flags = (byte)((entry.Flags & Slotted.Retained) | (entry.Deadline > deadline ? Slotted.Touched : 0));
             shard.Move(at, slot, offset, length);
             return true;
         }
@@ -189,7 +189,7 @@ internal sealed class EntryIndex
 
     private Shard ShardOf(ulong keyHash) => _shards[(int)(keyHash >> (64 - ShardBits))];
 
-    private bool Put(ulong keyHash, long sequence, long deadline, int slot, long offset, int length, bool keepEqual)
+    private bool Put(ulong keyHash, long sequence, long deadline, int slot, long offset, int length, bool isRetained, bool keepEqual)
     {
         var shard = ShardOf(keyHash);
         lock (shard)
@@ -206,7 +206,7 @@ internal sealed class EntryIndex
 
             ref Slotted entry = ref shard[at];
             entry.Sequence = sequence;
-            entry.Flags = 0;
+            entry.Flags = isRetained ? Slotted.Retained : (byte)0;
             entry.Deadline = deadline;
             shard.Move(at, slot, offset, length);
             return true;
@@ -259,6 +259,7 @@ internal sealed class EntryIndex
     {
         public const byte Read = 1;
         public const byte Touched = 2;
+        public const byte Retained = 4;
 
         private const long EpochTicks = 621_355_968_000_000_000; // 1970-01-01
         private const long MaxDeadline = (1L << 56) - 1;
@@ -307,7 +308,15 @@ internal sealed class EntryIndex
             (_slot, _offset, _length) = ((ushort)slot, (uint)(offset / RecordFormat.Alignment), (uint)length);
 
         public readonly IndexedEntry Copy() => new(
-            KeyHash, Sequence, Deadline, _slot, (long)_offset * RecordFormat.Alignment, (int)_length, (Flags & Read) != 0, (Flags & Touched) != 0);
+            KeyHash,
+            Sequence,
+            Deadline,
+            _slot,
+            (long)_offset * RecordFormat.Alignment,
+            (int)_length,
+            (Flags & Read) != 0,
+            (Flags & Touched) != 0,
+            (Flags & Retained) != 0);
     }
 
     /// <summary>Guarded by a lock on itself.</summary>

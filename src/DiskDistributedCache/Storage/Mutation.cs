@@ -51,7 +51,11 @@ internal sealed class Mutation(RecordKind kind) : TaskCompletionSource(TaskCreat
 
     public bool IsAcknowledged => Task.IsCompleted;
 
-    public static Mutation Of(CacheEntry entry) => new(RecordKind.Value) { Entry = entry, Key = entry.Key };
+    /// <summary>Of a value: when its making began; the default where that is when it is accepted.</summary>
+    public Ticket Ticket { get; private init; }
+
+    public static Mutation Of(CacheEntry entry, Ticket ticket = default) =>
+        new(RecordKind.Value) { Entry = entry, Key = entry.Key, Ticket = ticket };
 
     /// <summary>Becomes a newer change of the same key.</summary>
     public void TakeOver(Mutation newer) =>

@@ -144,14 +144,14 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
         LetJoin(mutation);
     }
 
-    /// <summary>Gives up the oldest owed values until at least this much weight is gone; their removals stay.</summary>
+    /// <summary>Gives up the oldest owed values, those that are retained aside, until at least this much weight is gone; their removals stay.</summary>
     public List<CacheEntry>? DropOldestValues(long weight)
     {
         List<CacheEntry>? dropped = null;
         for (var mutation = _oldestOwedValue ?? _head; mutation is not null && weight > 0; mutation = mutation.Next)
         {
             _oldestOwedValue = mutation;
-            if (mutation is { IsOwed: true, Kind: RecordKind.Value })
+            if (mutation is { IsOwed: true, Kind: RecordKind.Value, Entry.IsRetained: false })
             {
                 Tally(mutation, -1);
                 var entry = mutation.DropValue();

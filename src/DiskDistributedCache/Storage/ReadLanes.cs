@@ -5,14 +5,18 @@ using DiskDistributedCache.Entries;
 namespace DiskDistributedCache.Storage;
 
 /// <summary>A read of one version that one or more callers wait for. Its task never faults; null says that the disk did not answer.</summary>
-internal sealed class PendingRead(CacheKey key, IndexedEntry where)
+internal sealed class PendingRead(CacheKey? key, IndexedEntry where)
     : TaskCompletionSource<ReadResult?>(TaskCreationOptions.RunContinuationsAsynchronously)
 {
     private volatile bool _hasAnswered;
 
-    public CacheKey Key { get; } = key;
+    /// <summary>The key that the version has to have; null where only key, tags and lengths of whatever is there are wanted.</summary>
+    public CacheKey? Key { get; } = key;
 
     public IndexedEntry Where { get; } = where;
+
+    /// <summary>What callers share a read by.</summary>
+    public (ulong KeyHash, long Sequence, bool IsHead) Id => (Where.KeyHash, Where.Sequence, Key is null);
 
     public long AcceptedAt { get; } = Stopwatch.GetTimestamp();
 
@@ -34,7 +38,7 @@ internal sealed class PendingRead(CacheKey key, IndexedEntry where)
 }
 
 /// <summary>What a read came to.</summary>
-internal readonly record struct ReadResult(ReadOutcome Outcome, CacheEntry? Entry);
+internal readonly record struct ReadResult(ReadOutcome Outcome, CacheEntry? Entry, EntryHead? Head = null);
 
 /// <summary>
 /// The threads that read, with one bounded queue in front of them. Reads of the same version are shared: whoever comes while one is
@@ -57,7 +61,7 @@ internal sealed class ReadLanes
     private readonly Action<CacheEntry> _late;
     private readonly Action _ended;
     private readonly LaneTimes _times;
-    private readonly ConcurrentDictionary<(ulong KeyHash, long Sequence), PendingRead> _underWay = new();
+    private readonly ConcurrentDictionary<(ulong KeyHash, long Sequence, bool IsHead), PendingRead> _underWay = new();
     private readonly Thread[] _threads = new Thread[LaneCount];
 
     // Guarded by _lock.
@@ -118,9 +122,11 @@ internal sealed class ReadLanes
     }
 
     /// <summary>Begins a read, or joins one of the same version. Null when the lanes are stalled or full.</summary>
-    public PendingRead? TryEnqueue(in CacheKey key, in IndexedEntry where)
+    /// <param name="key">The key, or null for the head only.</param>
+    /// <param name="where">The version.</param>
+    public PendingRead? TryEnqueue(in CacheKey? key, in IndexedEntry where)
     {
-        if (_underWay.TryGetValue((where.KeyHash, where.Sequence), out var other) && other.Key.Equals(key))
+        if (_underWay.TryGetValue((where.KeyHash, where.Sequence, key is null), out var other) && other.Key.Equals(key))
         {
             return other;
         }
@@ -133,7 +139,7 @@ internal sealed class ReadLanes
                 return null;
             }
 
-            var first = _underWay.GetOrAdd((where.KeyHash, where.Sequence), read);
+            var first = _underWay.GetOrAdd(read.Id, read);
             if (first != read)
             {
                 return first.Key.Equals(key) ? first : null;
@@ -216,7 +222,7 @@ internal sealed class ReadLanes
         while (Next(lane) is { } read)
         {
             var result = TryRead(read);
-            _underWay.TryRemove(new KeyValuePair<(ulong, long), PendingRead>((read.Where.KeyHash, read.Where.Sequence), read));
+            _underWay.TryRemove(new KeyValuePair<(ulong, long, bool), PendingRead>(read.Id, read));
             if (!read.TrySetResult(result) && result is { Entry: { } entry })
             {
                 _late(entry);

@@ -5,7 +5,8 @@ namespace DiskDistributedCache.Storage;
 /// <summary>
 /// Keeps the log within its limits, and within what the file system has free, by erasing its oldest segment: first in, first out,
 /// never out of order, because "older" must always mean "earlier in the log". Before a segment goes, its live values that were used since they were written are appended
-/// again, at most a quarter of a segment; of a short segment all of its live values. With the append rule this makes removals
+/// again, at most a quarter of a segment; of a short segment all of its live values. Values that are retained always are; where that
+/// fails, memory has them, and writes them again. With the append rule this makes removals
 /// and barriers self-cleaning: when one is erased, everything that it kills has been erased before it.
 ///
 /// On a disk that is full the file of the oldest segment becomes the spare, and so the next segment, without giving its blocks back
@@ -175,7 +176,11 @@ internal sealed class Reclaim(
             }
 
             var oldest = segments.Ordered[0];
-            Reinsert(oldest, reservedBytes);
+            if (!Reinsert(oldest, reservedBytes))
+            {
+                listener.RetainedLeft();
+            }
+
             Erase(oldest, mayRecycle);
         }
     }
@@ -228,18 +233,34 @@ internal sealed class Reclaim(
                 MakeRoomFor(mark.RecordBytes, begin);
                 writer.Add(mark);
             }
-            else if (IsLive(fact, segment, out var where)
-                && reader.ReadStored(segment, where) is { } live
-                && !barriers.Covers(live.Entry.Tags, live.Entry.Ticket))
+            else if (IsLive(fact, segment, out var where))
             {
-                MakeRoomFor(where.Length, begin);
-                writer.AddAgain(live, where);
+                AppendAgain(segment, where, begin);
             }
         }
 
         writer.WriteRun();
         segment.IsRetired = true;
     }
+
+    private void AppendAgain(SegmentFile segment, in IndexedEntry where, Action<long> begin)
+    {
+        if (reader.ReadStored(segment, where) is not { } live)
+        {
+            if (where.IsRetained)
+            {
+                listener.RetainedLeft();
+            }
+        }
+        else if (!barriers.Covers(live.Entry.Tags, live.Entry.Ticket))
+        {
+            MakeRoomFor(where.Length, begin);
+            writer.AddAgain(live, where);
+        }
+    }
+
+    private bool HasRetained(SegmentFile segment) =>
+        segment.HasRetained && index.Where(entry => entry.IsRetained && entry.Slot == segment.Slot).Any();
 
     /// <summary>The facts of a segment; where its footer does not verify, the values that the index has in it.</summary>
     private SegmentFacts FactsOf(SegmentFile segment)
@@ -252,7 +273,7 @@ internal sealed class Reclaim(
         var live = new SegmentFacts();
         foreach (var entry in index.Where(entry => entry.Slot == segment.Slot).OrderBy(entry => entry.Offset))
         {
-            live.Add(Fact.Value(entry.KeyHash, entry.Sequence, entry.Deadline, entry.Offset, entry.Length));
+            live.Add(Fact.Value(entry.KeyHash, entry.Sequence, entry.Deadline, entry.Offset, entry.Length, entry.IsRetained));
         }
 
         return live;
@@ -273,31 +294,50 @@ internal sealed class Reclaim(
         && where.Slot == segment.Slot
         && where.Deadline > clock.NowTicks;
 
-    private void Reinsert(SegmentFile oldest, long reservedBytes)
+    /// <summary>Brings to the end of the log what is worth it. False where something that is retained could not be.</summary>
+    private bool Reinsert(SegmentFile oldest, long reservedBytes)
     {
         if (TryRead(oldest, FactsOf) is not { } facts)
         {
-            return;
+            return !HasRetained(oldest);
         }
 
+        bool allRetained = !oldest.HasRetained
+            || Reinsert(oldest, facts, static where => where.IsRetained, long.MaxValue, reservedBytes);
         bool isShort = oldest.LengthBytes <= settings.ReinsertionBytes;
-        long left = settings.ReinsertionBytes;
+        Reinsert(
+            oldest, facts, where => !where.IsRetained && (where.WasRead || isShort), settings.ReinsertionBytes, reservedBytes);
+        writer.WriteRun();
+        return allRetained;
+    }
+
+    /// <summary>The live values that are wanted, as many as there is room for. False where some are left.</summary>
+    private bool Reinsert(
+        SegmentFile oldest, SegmentFacts facts, Func<IndexedEntry, bool> isWanted, long leftBytes, long reservedBytes)
+    {
+        bool all = true;
         foreach (ref readonly Fact fact in facts.All)
         {
-            if (fact.Kind == RecordKind.Value
-                && IsLive(fact, oldest, out var where)
-                && (where.WasRead || isShort)
-                && where.Length <= left
-                && writer.HasRoom(where.Length + reservedBytes)
-                && TryRead(oldest, segment => reader.ReadStored(segment, where)) is { } live
-                && !barriers.Covers(live.Entry.Tags, live.Entry.Ticket))
+            if (fact.Kind != RecordKind.Value || !IsLive(fact, oldest, out var where) || !isWanted(where))
+            {
+                continue;
+            }
+
+            var live = where.Length <= leftBytes && writer.HasRoom(where.Length + reservedBytes)
+                ? TryRead(oldest, segment => reader.ReadStored(segment, where))
+                : null;
+            if (live is null)
+            {
+                all = false;
+            }
+            else if (!barriers.Covers(live.Entry.Tags, live.Entry.Ticket))
             {
                 writer.AddAgain(live, where);
-                left -= where.Length;
+                leftBytes -= where.Length;
             }
         }
 
-        writer.WriteRun();
+        return all;
     }
 
     private void Erase(SegmentFile oldest, bool mayRecycle)
@@ -414,6 +454,12 @@ internal abstract class StoreListener
 
     /// <summary>Nothing is on disk any more, and nothing waits to be written: what was pinned in memory for that is not pinned any more.</summary>
     public abstract void ContentGivenUp();
+
+    /// <summary>
+    /// A value that is retained could not be brought to the end of the log, and its segment is about to go. Memory has it: it has to be
+    /// written again, and until then the store must not be believed.
+    /// </summary>
+    public abstract void RetainedLeft();
 
     /// <summary>Drop from memory what barriers kill: some of the barriers are about to be forgotten.</summary>
     public abstract void SweepMemory();

@@ -20,6 +20,7 @@ internal struct RecordHeader
     public RecordKind Kind;
     public KeySpace Space;
     public RecordCodec Codec;
+    public bool IsRetained;
     public int KeyBytes;
     public int TagsBytes;
     public int StoredBytes;
@@ -65,6 +66,7 @@ internal static class RecordFormat
     private const uint Magic = 0x43455244; // "DREC"
     private const int HeaderChecksumAt = HeaderBytes - 8;
     private const uint Protected = 1;
+    private const byte RetainedFlag = 1;
 
     public static long Align(long offset) => (offset + (Alignment - 1)) & ~(long)(Alignment - 1);
 
@@ -97,6 +99,7 @@ internal static class RecordFormat
         {
             Kind = RecordKind.Value,
             Space = entry.Key.Space,
+            IsRetained = entry.IsRetained,
             KeyBytes = 2 * entry.Key.Text.Length,
             TagsBytes = (int)TagsLength(entry.Tags),
             Codec = stored?.Codec ?? RecordCodec.None,
@@ -156,6 +159,7 @@ internal static class RecordFormat
         header.Kind = (RecordKind)from[4];
         header.Space = (KeySpace)from[5];
         header.Codec = (RecordCodec)from[6];
+        header.IsRetained = (from[7] & RetainedFlag) != 0;
         header.KeyBytes = BinaryPrimitives.ReadInt32LittleEndian(from[8..]);
         header.TagsBytes = BinaryPrimitives.ReadInt32LittleEndian(from[12..]);
         header.StoredBytes = BinaryPrimitives.ReadInt32LittleEndian(from[16..]);
@@ -238,7 +242,7 @@ internal static class RecordFormat
         to[4] = (byte)header.Kind;
         to[5] = (byte)header.Space;
         to[6] = (byte)header.Codec;
-        to[7] = 0;
+        to[7] = header.IsRetained ? RetainedFlag : (byte)0;
         BinaryPrimitives.WriteInt32LittleEndian(to[8..], header.KeyBytes);
         BinaryPrimitives.WriteInt32LittleEndian(to[12..], header.TagsBytes);
         BinaryPrimitives.WriteInt32LittleEndian(to[16..], header.StoredBytes);

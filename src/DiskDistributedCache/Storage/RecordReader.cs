@@ -31,6 +31,9 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
     /// <summary>Copying more than this costs more than handing the read over to a lane.</summary>
     private const int MaxCachedBytes = 256 << 10;
 
+    /// <summary>For key, tags and lengths a longer record is not read whole, and so not verified beyond its header and key.</summary>
+    private const int MaxWholeHeadBytes = 64 << 10;
+
     private int _undecryptableCount;
 
     /// <summary>
@@ -75,6 +78,41 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
             {
                 ArrayPool<byte>.Shared.Return(buffer);
             }
+        }
+    }
+
+    /// <summary>
+    /// Reads key, tags and lengths of a version, for listing; null where it has moved on, or what was read does not verify. Nothing is given up for
+    /// that: whoever wants the value finds it out. Throws what the file system throws.
+    /// </summary>
+    public EntryHead? ReadHead(in IndexedEntry where, long hashSeed)
+    {
+        if (segments.At(where.Slot) is not { } segment)
+        {
+            return null;
+        }
+
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(Math.Min(where.Length, MaxWholeHeadBytes));
+        try
+        {
+            var read = buffer.AsSpan(0, ReadBytes(segment, buffer.AsSpan(0, Math.Min(where.Length, buffer.Length)), where.Offset));
+            if (!RecordFormat.TryReadHeader(read, segment.Seed, out var header)
+                || header.Kind != RecordKind.Value
+                || header.Sequence != where.Sequence
+                || header.KeyBytes + (long)header.TagsBytes > read.Length - RecordFormat.HeaderBytes
+                || (where.Length <= read.Length && !RecordFormat.VerifyPayload(read, header, segment.Seed)))
+            {
+                return null;
+            }
+
+            var key = new CacheKey(header.Space, RecordFormat.KeyOf(read, header).ToString());
+            return KeyHash.Of(key, hashSeed) == where.KeyHash && RecordFormat.TagsOf(read, header) is { } tags
+                ? new EntryHead(key, tags, header.Sequence, header.Ticket, header.RawBytes, header.SlidingTicks, where.Deadline)
+                : null;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 
@@ -135,6 +173,10 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
             ArrayPool<byte>.Shared.Return(buffer);
         }
     }
+
+    /// <summary>Reads a live value whose key is not known; null where that does not give it. Throws what the file system throws.</summary>
+    public CacheEntry? ReadValue(SegmentFile segment, in IndexedEntry where) =>
+        ReadStored(segment, where) is { } live && Read(live.Entry.Key, where, null, out var entry) == ReadOutcome.Hit ? entry : null;
 
     /// <summary>What becomes of a record that verifies.</summary>
     private ReadOutcome Judge(
@@ -231,7 +273,10 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
     private static CacheEntry EntryOf(in CacheKey key, byte[] value, string[] tags, in RecordHeader header, long deadline)
     {
         var entry = new CacheEntry(
-            key, value, tags, new Expiry(header.AbsoluteExpiry, header.SlidingTicks), Math.Min(deadline, header.AbsoluteExpiry));
+            key, value, tags, new Expiry(header.AbsoluteExpiry, header.SlidingTicks), Math.Min(deadline, header.AbsoluteExpiry))
+        {
+            IsRetained = header.IsRetained,
+        };
         entry.Number(header.Sequence, header.Ticket);
         return entry;
     }

@@ -28,6 +28,9 @@ internal sealed class Recovery(
 
     public int HoleCount { get; private set; }
 
+    /// <summary>The values that are retained, as they were found; some may be out of date.</summary>
+    public List<(ulong KeyHash, long Sequence)> Retained { get; } = [];
+
     /// <summary>Segments whose records had to be read because there was no footer.</summary>
     public int ScannedCount { get; private set; }
 
@@ -60,6 +63,7 @@ internal sealed class Recovery(
         }
 
         EraseBeforeHole();
+        ForgetOlderThanHole();
         if (_unsealed is not null && segments.Ordered.Count > 0)
         {
             Seal(segments.Ordered[^1], _unsealed);
@@ -178,6 +182,21 @@ internal sealed class Recovery(
         }
     }
 
+    /// <summary>
+    /// What was brought to the end of the log again stands behind the hole and is older than what was in it: the hole may have held
+    /// a value by which the cache's users knew that it is out of date.
+    /// </summary>
+    private void ForgetOlderThanHole()
+    {
+        foreach (var (segment, header) in _headers)
+        {
+            if (_holeUpTo > 0 && segment.Number == _holeUpTo + 1)
+            {
+                index.Clear(header.Predecessor.HighestSequence + 1);
+            }
+        }
+    }
+
     /// <summary>Read again, because there may be many segments with damage.</summary>
     private void KeepDamage(SegmentFile segment)
     {
@@ -209,7 +228,8 @@ internal sealed class Recovery(
             {
                 case RecordKind.Value:
                     // Also when it has expired by what this record knows: a touch further on may know better.
-                    index.SetRecovered(fact.KeyHash, fact.Sequence, fact.Deadline, segment.Slot, fact.Offset, fact.Length);
+                    index.SetRecovered(fact.KeyHash, fact.Sequence, fact.Deadline, segment.Slot, fact.Offset, fact.Length, fact.IsRetained);
+                    NoteRetained(segment, fact);
                     break;
                 case RecordKind.Removal:
                     index.Remove(fact.KeyHash, fact.Sequence);
@@ -229,6 +249,15 @@ internal sealed class Recovery(
 
         _highestSequence = Math.Max(_highestSequence, facts.HighestSequence);
         _lastEnd = facts.EndOffset;
+    }
+
+    private void NoteRetained(SegmentFile segment, in Fact fact)
+    {
+        if (fact.IsRetained)
+        {
+            segment.HasRetained = true;
+            Retained.Add((fact.KeyHash, fact.Sequence));
+        }
     }
 
     /// <summary>A session never appends to another session's segment: the last one gets its footer.</summary>

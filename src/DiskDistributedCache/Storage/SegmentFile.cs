@@ -29,6 +29,9 @@ internal sealed class SegmentFile(long number, int slot, SegmentSeed seed, Store
     /// <summary>Whether the segment has been handed out to be synced.</summary>
     public bool IsSyncQueued { get; set; }
 
+    /// <summary>Whether a value that is retained was ever written to it.</summary>
+    public bool HasRetained { get; set; }
+
     /// <summary>Whether so much of the segment is corrupt that what is live in it has been appended again elsewhere.</summary>
     public bool IsRetired { get; set; }
 

@@ -28,16 +28,18 @@ internal readonly record struct LogMark(long Segment, long EndOffset, long Highe
 /// <summary>What a start has to know of one record. 32 bytes, in memory as on disk.</summary>
 internal readonly struct Fact
 {
+    private const ulong RetainedBit = 1UL << 56;
+
     private readonly ulong _keyHash;
     private readonly ulong _sequenceAndKind;
     private readonly long _deadline;
     private readonly uint _where;
     private readonly uint _length;
 
-    private Fact(ulong keyHash, long sequence, RecordKind kind, long deadline, uint where, uint length)
+    private Fact(ulong keyHash, long sequence, RecordKind kind, long deadline, uint where, uint length, bool isRetained = false)
     {
         _keyHash = keyHash;
-        _sequenceAndKind = (ulong)sequence | ((ulong)kind << 48);
+        _sequenceAndKind = (ulong)sequence | ((ulong)kind << 48) | (isRetained ? RetainedBit : 0);
         _deadline = deadline;
         _where = where;
         _length = length;
@@ -51,6 +53,9 @@ internal readonly struct Fact
 
     public long Deadline => _deadline;
 
+    /// <summary>Of a value: whether it may not be lost before what is older than it.</summary>
+    public bool IsRetained => (_sequenceAndKind & RetainedBit) != 0;
+
     /// <summary>Of a value: where its record is in the segment.</summary>
     public long Offset => (long)_where * RecordFormat.Alignment;
 
@@ -63,8 +68,8 @@ internal readonly struct Fact
     /// <summary>Of a tag eviction: which part of the footer's texts is the tag, in bytes.</summary>
     public (int Start, int Length) Text => ((int)_where, (int)_length);
 
-    public static Fact Value(ulong keyHash, long sequence, long deadline, long offset, long length) =>
-        new(keyHash, sequence, RecordKind.Value, deadline, (uint)(offset / RecordFormat.Alignment), (uint)length);
+    public static Fact Value(ulong keyHash, long sequence, long deadline, long offset, long length, bool isRetained = false) =>
+        new(keyHash, sequence, RecordKind.Value, deadline, (uint)(offset / RecordFormat.Alignment), (uint)length, isRetained);
 
     public static Fact Removal(ulong keyHash, long sequence) => new(keyHash, sequence, RecordKind.Removal, 0, 0, 0);
 

@@ -77,7 +77,7 @@ internal sealed class SegmentScan(SegmentFile segment, SegmentHeader? header, lo
         {
             case RecordKind.Value:
                 // One that does not verify is found out, quarantined and dropped by whoever reads it.
-                Facts.Add(Fact.Value(record.KeyHash, record.Sequence, record.Deadline, at, record.RecordBytes));
+                Facts.Add(Fact.Value(record.KeyHash, record.Sequence, record.Deadline, at, record.RecordBytes, record.IsRetained));
                 break;
             case RecordKind.Removal:
                 Facts.Add(Fact.Removal(record.KeyHash, record.Sequence));

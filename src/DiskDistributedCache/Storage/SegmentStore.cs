@@ -50,6 +50,7 @@ internal sealed class SegmentStore : IDisposable
     private SegmentWriter _writer;
     private Reclaim _reclaim;
     private int _damagedCount;
+    private List<(ulong KeyHash, long Sequence)> _recoveredRetained = [];
     private long _markedSegment;
 
     private SegmentStore(
@@ -168,6 +169,9 @@ internal sealed class SegmentStore : IDisposable
         return outcome;
     }
 
+    /// <inheritdoc cref="RecordReader.ReadHead"/>
+    public EntryHead? ReadHead(in IndexedEntry where) => _reader.ReadHead(where, _superblock.Identity.HashSeed);
+
     /// <inheritdoc cref="RecordReader.TryReadCached"/>
     public bool TryReadCached(in CacheKey key, in IndexedEntry where, out CacheEntry? entry) =>
         _reader.TryReadCached(key, where, out entry);
@@ -237,6 +241,30 @@ internal sealed class SegmentStore : IDisposable
         CheckIdentity();
         _superblock.WriteNext(StateAs(isClean: false));
         _markedSegment = _writer.Mark.Segment;
+    }
+
+    /// <summary>
+    /// Reads the values that are retained, once, when the store has been opened; null where one of them cannot be read. Then nothing
+    /// that was recovered may be used.
+    /// </summary>
+    public List<CacheEntry>? TakeRetained()
+    {
+        var found = new List<CacheEntry>();
+        foreach (var (keyHash, sequence) in _recoveredRetained)
+        {
+            if (Index.TryGet(keyHash, out var where) && where.Sequence == sequence && where.Deadline > _clock.NowTicks)
+            {
+                if (_segments.At(where.Slot) is not { } segment || _reader.ReadValue(segment, where) is not { } entry)
+                {
+                    return null;
+                }
+
+                found.Add(entry);
+            }
+        }
+
+        _recoveredRetained = [];
+        return found;
     }
 
     /// <summary>
@@ -378,6 +406,7 @@ internal sealed class SegmentStore : IDisposable
             _directory.Delete(_directory.SpareOf(found.StoreId));
             var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers, _quarantine, _listener);
             _writer.ContinueAfter(recovery.Run(found));
+            _recoveredRetained = recovery.Retained;
             _trust.Vouch(found.SessionId);
             _superblock.WriteBoth(StateAs(isClean: false));
             Report = new OpenReport(false, _superblock.Reason, Index.Count, recovery.HoleCount, recovery.ScannedCount);

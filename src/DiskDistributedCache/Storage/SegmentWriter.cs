@@ -246,7 +246,7 @@ internal sealed class SegmentWriter(
         int length = (int)RecordFormat.LengthOf(entry, stored);
         var to = Reserve(length);
         RecordFormat.WriteValue(to, entry, keyHash, deadline, _active!.Seed, stored);
-        _run.Add(new Placed(RecordKind.Value, entry.Sequence, keyHash, null, _runBytes, length, 0, deadline, fromSlot));
+        _run.Add(new Placed(RecordKind.Value, entry.Sequence, keyHash, null, _runBytes, length, 0, deadline, fromSlot, entry.IsRetained));
         _runBytes += length;
     }
 
@@ -255,7 +255,7 @@ internal sealed class SegmentWriter(
         int length = (int)(tag is null ? RecordFormat.LengthOf(0) : RecordFormat.LengthOfEviction(tag));
         var to = Reserve(length);
         RecordFormat.WriteMark(to, kind, sequence, keyHash, tag, extended, deadline, _active!.Seed);
-        _run.Add(new Placed(kind, sequence, keyHash, tag, _runBytes, length, extended, deadline, EntryIndex.PendingSlot));
+        _run.Add(new Placed(kind, sequence, keyHash, tag, _runBytes, length, extended, deadline, EntryIndex.PendingSlot, false));
         _runBytes += length;
     }
 
@@ -294,8 +294,9 @@ internal sealed class SegmentWriter(
         {
             case RecordKind.Value:
                 long at = runOffset + placed.OffsetInRun;
-                _facts.Add(Fact.Value(placed.KeyHash, placed.Sequence, placed.Deadline, at, placed.Length));
-                index.Locate(placed.KeyHash, placed.Sequence, placed.Deadline, placed.FromSlot, _active!.Slot, at, placed.Length);
+                _facts.Add(Fact.Value(placed.KeyHash, placed.Sequence, placed.Deadline, at, placed.Length, placed.IsRetained));
+                _active!.HasRetained |= placed.IsRetained;
+                index.Locate(placed.KeyHash, placed.Sequence, placed.Deadline, placed.FromSlot, _active.Slot, at, placed.Length);
                 break;
             case RecordKind.Removal:
                 _facts.Add(Fact.Removal(placed.KeyHash, placed.Sequence));
@@ -339,5 +340,5 @@ internal sealed class SegmentWriter(
     }
 
     private readonly record struct Placed(
-        RecordKind Kind, long Sequence, ulong KeyHash, string? Tag, int OffsetInRun, int Length, long Extended, long Deadline, int FromSlot);
+        RecordKind Kind, long Sequence, ulong KeyHash, string? Tag, int OffsetInRun, int Length, long Extended, long Deadline, int FromSlot, bool IsRetained);
 }

@@ -254,6 +254,13 @@ internal sealed partial class WriteLane
         _trust.Withdraw();
     }
 
+    /// <summary>The same, and when this returns the next process has been told.</summary>
+    public void DistrustNow()
+    {
+        Distrust();
+        _trust.WithdrawAgain();
+    }
+
     /// <summary>What failed is worth another try.</summary>
     public void Retry()
     {

@@ -33,6 +33,12 @@ internal sealed partial class DiskTier
         {
             if (mutation.Entry is { } entry)
             {
+                if (entry.IsRetained && mutation.Stored == StoredValue.Refused)
+                {
+                    // It could not be encrypted: memory alone has it.
+                    WriteRetainedAgain();
+                }
+
                 Written?.Invoke(entry);
             }
         }
@@ -54,7 +60,14 @@ internal sealed partial class DiskTier
         read.Operation = operation;
         try
         {
-            var outcome = store.Read(read.Key, read.Where, out var entry, read);
+            if (read.Key is not { } key)
+            {
+                var head = store.ReadHead(read.Where);
+                operation.Succeed();
+                return new ReadResult(head is null ? ReadOutcome.Miss : ReadOutcome.Hit, null, head);
+            }
+
+            var outcome = store.Read(key, read.Where, out var entry, read);
             if (outcome != ReadOutcome.Corrupt)
             {
                 operation.Succeed();

@@ -20,6 +20,8 @@ internal sealed partial class DiskTier
     // Only on the writer lane.
     private TaskCompletionSource? _trusting;
     private bool _isWaitingForLock;
+    private bool _owesRetained;
+    private bool _wasRefused;
     private bool _wasShortOfSpace;
 
     // Changed while the lane's queue is locked.
@@ -73,6 +75,7 @@ internal sealed partial class DiskTier
                 if (mutation.Stored == StoredValue.Refused)
                 {
                     // Nor will the next one be taken. It stays in memory, and is tried again.
+                    _wasRefused = true;
                     _store.Index.RemoveIfSame(mutation.KeyHash, mutation.Sequence, EntryIndex.PendingSlot);
                     break;
                 }
@@ -110,7 +113,7 @@ internal sealed partial class DiskTier
     public bool TryPend(CacheEntry entry)
     {
         ulong keyHash = _store!.HashOf(entry.Key);
-        return !_store.Index.TryGet(keyHash, out _) && _store.Index.SetPending(keyHash, entry.Sequence, entry.Deadline);
+        return !_store.Index.TryGet(keyHash, out _) && _store.Index.SetPending(keyHash, entry.Sequence, entry.Deadline, entry.IsRetained);
     }
 
     private void StartMonitor()
@@ -266,7 +269,9 @@ internal sealed partial class DiskTier
         // Else the syncs that failed during the outage would be met, and counted, again.
         store.RetireDamaged();
         WriteWaiting();
-        MemoryWanted?.Invoke();
+        _wasRefused = false;
+        MemoryWanted?.Invoke(false);
+        _owesRetained &= _wasRefused;
         WriteWaiting();
     }
 
@@ -275,7 +280,27 @@ internal sealed partial class DiskTier
     {
         if (_health.Mode == DiskCacheMode.Normal && _writer.WriteWaiting())
         {
-            TryOnDisk("writing back", _ => MemoryWanted?.Invoke());
+            TryOnDisk("writing back", _ => MemoryWanted?.Invoke(false));
+        }
+    }
+
+    /// <summary>
+    /// On the writer lane: something that is retained is in memory only, and what is on disk must not be believed without it. Before its
+    /// segment goes.
+    /// </summary>
+    public void WriteRetainedAgain()
+    {
+        _owesRetained = true;
+        _writer.DistrustNow();
+        PostOnLane(TryWriteRetained, JobTime.Long);
+    }
+
+    private void TryWriteRetained()
+    {
+        _wasRefused = false;
+        if (_owesRetained && TryOnDisk("writing what is retained", _ => MemoryWanted?.Invoke(true)))
+        {
+            _owesRetained = _wasRefused;
         }
     }
 
@@ -400,7 +425,8 @@ internal sealed partial class DiskTier
             return;
         }
 
-        if (_store is not { } store || _isGivenUp || !_trust.IsSuspect || !_writer.OwesNothing(out long generation))
+        TryWriteRetained();
+        if (_store is not { } store || _isGivenUp || _owesRetained || !_trust.IsSuspect || !_writer.OwesNothing(out long generation))
         {
             return;
         }
@@ -418,7 +444,7 @@ internal sealed partial class DiskTier
     {
         try
         {
-            if (isDurable && !_isGivenUp && _writer.TryTrust(generation))
+            if (isDurable && !_isGivenUp && !_owesRetained && _writer.TryTrust(generation))
             {
                 Trust();
             }

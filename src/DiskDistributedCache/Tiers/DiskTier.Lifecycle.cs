@@ -1,4 +1,5 @@
 using DiskDistributedCache.Diagnostics;
+using DiskDistributedCache.Entries;
 using DiskDistributedCache.Storage;
 
 namespace DiskDistributedCache.Tiers;
@@ -52,11 +53,52 @@ internal sealed partial class DiskTier
 
         // From here on the store is in use: nothing that fails may let go of its lock.
         _isWaitingForLock = false;
+        var retained = TryTakeRetained(store);
         Publish(store);
         _health.Opened();
+        Keep(retained, store);
+        _opened.TrySetResult();
         PostOnLane(() => EraseOtherStores(store));
         PostOnLane(TryTrust);
         Announce(store.Report);
+    }
+
+    /// <summary>
+    /// The values that memory has to have before anything of the store is used. Null where that cannot be; then nothing that was
+    /// recovered is used.
+    /// </summary>
+    private List<CacheEntry>? TryTakeRetained(SegmentStore store)
+    {
+        List<CacheEntry>? retained = null;
+        try
+        {
+            retained = store.TakeRetained();
+        }
+        catch (Exception exception)
+        {
+            CountFault(exception, "reading what is retained");
+        }
+
+        if (retained is null)
+        {
+            Log.RetainedLost(_logger);
+            store.Index.Clear(long.MaxValue);
+            store.Barriers.Clear(store.FirstSequence);
+        }
+
+        return retained;
+    }
+
+    private void Keep(List<CacheEntry>? retained, SegmentStore store)
+    {
+        if (retained is null)
+        {
+            EnqueueOwn(new Mutation(RecordKind.Clear) { Sequence = store.FirstSequence });
+        }
+        else
+        {
+            retained.ForEach(entry => ReadLate?.Invoke(entry));
+        }
     }
 
     private void Publish(SegmentStore store)
@@ -80,6 +122,7 @@ internal sealed partial class DiskTier
             _writer.ForEachWaiting(mutation => Renumber(mutation, by, store));
             _writer.ForEachWaiting(mutation => ApplyUnlessValue(mutation, store));
             _sequence += by;
+            _renumberedBy = by;
             _store = store;
         }
     }
@@ -87,7 +130,7 @@ internal sealed partial class DiskTier
     private static void Renumber(Mutation mutation, long by, SegmentStore store)
     {
         mutation.Sequence += by;
-        mutation.Entry?.Number(mutation.Sequence, mutation.Sequence);
+        mutation.Entry?.Number(mutation.Sequence, mutation.Entry.Ticket + by);
         ApplyIfValue(mutation, store);
     }
 
@@ -134,7 +177,8 @@ internal sealed partial class DiskTier
     {
         try
         {
-            if (_store is { } store && _writer.QueuedCount == 0 && !_isGivenUp)
+            TryWriteRetained();
+            if (_store is { } store && _writer.QueuedCount == 0 && !_isGivenUp && !_owesRetained)
             {
                 store.CheckIdentity();
                 WriteTouches(store);

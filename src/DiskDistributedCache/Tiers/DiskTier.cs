@@ -46,10 +46,12 @@ internal sealed partial class DiskTier : IDisposable
     private readonly TimeSpan _healthCheckInterval;
     private readonly TimeSpan _recoveryInterval;
     private readonly Lock _startingLock = new();
+    private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _opening = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile SegmentStore? _store;
     private volatile TagBarriers _barriers = new();
     private int _started;
+    private long _renumberedBy;
 
     // Before the store is open: guarded by _startingLock. Afterwards: changed by interlocked operations.
     private long _sequence;
@@ -104,8 +106,9 @@ internal sealed partial class DiskTier : IDisposable
     /// <summary>Called on the writer lane with each value that the log has now.</summary>
     public event Action<CacheEntry>? Written;
 
-    /// <summary>Called on the writer lane when entries that are in memory only should be written: see <see cref="WriteBack"/>.</summary>
-    public event Action? MemoryWanted;
+    /// <summary>Called on the writer lane when entries that are in memory only should be written, or only those
+    /// that are retained: see <see cref="WriteBack"/>.</summary>
+    public event Action<bool>? MemoryWanted;
 
     public TimeSpan IoTimeout { get; }
 
@@ -116,6 +119,9 @@ internal sealed partial class DiskTier : IDisposable
     public TagBarriers Barriers => _barriers;
 
     public bool IsOpen => _store is not null;
+
+    /// <summary>Completes when the store is open, which may be never.</summary>
+    public Task Opened => _opened.Task;
 
     public int OwedCount => _writer.OwedCount;
 
@@ -196,11 +202,54 @@ internal sealed partial class DiskTier : IDisposable
         }
     }
 
-    /// <summary>Gives a mutation its place in the order and makes the index or the barriers follow it.</summary>
-    public void Number(Mutation mutation)
+    /// <summary>
+    /// The place in the order at which something begins: an eviction that is accepted afterwards is newer. None that was acknowledged
+    /// before is.
+    /// </summary>
+    public Ticket TakeTicket()
     {
-        mutation.Sequence = Interlocked.Increment(ref _sequence);
-        mutation.Entry?.Number(mutation.Sequence, mutation.Sequence);
+        bool isStarting = EnterWhileStarting();
+        try
+        {
+            return Ticket.At(Interlocked.Read(ref _sequence), isStarting);
+        }
+        finally
+        {
+            if (isStarting)
+            {
+                LeaveWhileStarting();
+            }
+        }
+    }
+
+    /// <summary>
+    /// Gives a mutation its place in the order and makes the index or the barriers follow it. False for a value that is dead on
+    /// arrival, which has no place: an eviction has come since its ticket was taken, or may have and is forgotten.
+    /// </summary>
+    public bool TryNumber(Mutation mutation)
+    {
+        long sequence = Interlocked.Increment(ref _sequence);
+        if (mutation.Entry is { } entry)
+        {
+            long ticket = mutation.Ticket.IsTaken ? NumberOf(mutation.Ticket) : sequence;
+            if (mutation.Ticket.IsTaken
+                && (_barriers.Covers(entry.Tags, ticket) || (entry.Tags.Length > 0 && ticket < _barriers.Floor)))
+            {
+                return false;
+            }
+
+            entry.Number(sequence, ticket);
+        }
+
+        mutation.Sequence = sequence;
+        Follow(mutation);
+        return true;
+    }
+
+    private long NumberOf(Ticket ticket) => ticket.WasStarting && _store is not null ? ticket.Number + _renumberedBy : ticket.Number;
+
+    private void Follow(Mutation mutation)
+    {
         if (_store is { } store)
         {
             Apply(mutation, store);
@@ -273,7 +322,7 @@ internal sealed partial class DiskTier : IDisposable
         _health.Mode == DiskCacheMode.Normal && _store is { } store && store.TryReadCached(key, where, out var entry) ? entry : null;
 
     /// <summary>Begins to read a version, or joins whoever reads it. Null when the disk does not answer at present.</summary>
-    public PendingRead? BeginRead(in CacheKey key, in IndexedEntry where)
+    public PendingRead? BeginRead(in CacheKey? key, in IndexedEntry where)
     {
         var read = MayAsk ? _readers.TryEnqueue(key, where) : null;
         if (read is not null)
@@ -282,6 +331,32 @@ internal sealed partial class DiskTier : IDisposable
         }
 
         return read;
+    }
+
+    /// <summary>
+    /// Reads, without their values, the entries on disk that are not among those that the caller knows already. Entries that the disk does
+    /// not give at present are left out.
+    /// </summary>
+    public async IAsyncEnumerable<EntryHead> ReadHeadsAsync(HashSet<long> known)
+    {
+        if (_store is not { } store)
+        {
+            yield break;
+        }
+
+        foreach (var where in store.Index.Where(where => !where.IsPending && !known.Contains(where.Sequence)))
+        {
+            if (where.Deadline > _clock.NowTicks && BeginRead(null, where) is { } read)
+            {
+                var result = await read.Task.ConfigureAwait(false);
+                if (result is { Head: { Key.Space: not KeySpace.Probe } head }
+                    && IsCurrent(head.Key, head.Sequence)
+                    && !_barriers.Covers(head.Tags, head.Ticket))
+                {
+                    yield return head;
+                }
+            }
+        }
     }
 
     /// <summary>Whether a version is still the one that the index names.</summary>
@@ -391,7 +466,7 @@ internal sealed partial class DiskTier : IDisposable
         {
             case RecordKind.Value:
                 mutation.KeyHash = store.HashOf(mutation.Key);
-                store.Index.SetPending(mutation.KeyHash, mutation.Sequence, mutation.Entry!.Deadline);
+                store.Index.SetPending(mutation.KeyHash, mutation.Sequence, mutation.Entry!.Deadline, mutation.Entry.IsRetained);
                 break;
             case RecordKind.Removal:
                 mutation.KeyHash = store.HashOf(mutation.Key);

@@ -8,7 +8,10 @@ namespace DiskDistributedCache.Tiers;
 ///
 /// An entry that is not yet on disk is pinned: it waits apart, is never evicted, and joins the order of eviction when it is
 /// unpinned. Pinned entries count against the budget, so the others make room for them. A newer version of a key takes over
-/// the seat of the older one with its home and frequency, and starts at the young end.
+/// the seat of the older one with its home and frequency, and starts at the young end. An entry that is retained is like a pinned
+/// one that is never unpinned; it stays until it is removed.
+///
+/// Room is made for a little more than is needed (<see cref="LowWatermarkPart"/>), so that a full tier does not evict at every put.
 ///
 /// Concurrency: a hit takes no lock and touches nothing but slot, entry and value. It writes only what changes, so that entries
 /// which are hit all the time stay in the cache of every core. Whatever changes the structure takes one short lock. Callers
@@ -28,6 +31,9 @@ internal sealed class MemoryTier
     /// <summary>What a tag takes beyond its characters: its string, and its part of the array.</summary>
     public const int TagOverheadBytes = 48;
 
+    /// <summary>The part of the budget that is left free when room is made.</summary>
+    public const int LowWatermarkPart = 256;
+
     private readonly Action<CacheEntry>? _evicted;
     private readonly Func<CacheEntry, long> _weigher;
     private readonly Lock _lock = new();
@@ -35,6 +41,7 @@ internal sealed class MemoryTier
     // Written under the lock, read by anyone.
     private readonly ResidentTable _table = new();
     private readonly ResidentQueue _pinned = new(Place.Pinned);
+    private readonly ResidentQueue _retained = new(Place.Retained);
     private long _bytes;
     private long _budgetBytes;
 
@@ -80,8 +87,11 @@ internal sealed class MemoryTier
     /// <summary>How many entries there are, pinned ones included.</summary>
     public int Count => _table.Count;
 
-    /// <summary>The weight of the pinned entries.</summary>
+    /// <summary>The weight of the pinned entries, those that are retained aside.</summary>
     public long PinnedBytes => _pinned.Bytes;
+
+    /// <summary>The weight of the entries that are retained.</summary>
+    public long RetainedBytes => _retained.Bytes;
 
     /// <summary>What is in the tier, without order and without a lock: what comes or goes meanwhile may be seen or not.</summary>
     public IEnumerable<CacheEntry> Entries => _table.Residents.Select(resident => resident.Entry);
@@ -157,7 +167,7 @@ internal sealed class MemoryTier
                 return;
             }
 
-            if (resident.WeightBytes > _budgetBytes - (_pinned.Bytes - resident.WeightBytes))
+            if (resident.WeightBytes > _budgetBytes - (HeldBytes - resident.WeightBytes))
             {
                 // It does not fit beside the pinned ones, which are all that is left in this case.
                 Detach(resident);
@@ -223,6 +233,7 @@ internal sealed class MemoryTier
             _table.Clear();
             _order.Clear();
             _pinned.Clear();
+            _retained.Clear();
             Volatile.Write(ref _bytes, 0);
         }
     }
@@ -231,8 +242,9 @@ internal sealed class MemoryTier
     {
         int hash = entry.Key.GetHashCode();
         var resident = _table.Find(entry.Key, hash);
-        long replacedPinnedBytes = resident?.Place == Place.Pinned ? resident.WeightBytes : 0;
-        if (!pinned && weightBytes > _budgetBytes - (_pinned.Bytes - replacedPinnedBytes))
+        long replacedBytes = resident?.Place is Place.Pinned or Place.Retained ? resident.WeightBytes : 0;
+        bool isHeld = pinned || entry.IsRetained;
+        if (!isHeld && weightBytes > _budgetBytes - (HeldBytes - replacedBytes))
         {
             Detach(resident);
             return false;
@@ -250,9 +262,9 @@ internal sealed class MemoryTier
         entry.Frequency = isNew ? (byte)0 : resident.Entry.Frequency;
         entry.WasHit = false;
         resident.WeightBytes = weightBytes;
-        if (pinned)
+        if (isHeld)
         {
-            _pinned.Add(resident);
+            (entry.IsRetained ? _retained : _pinned).Add(resident);
         }
         else
         {
@@ -272,10 +284,16 @@ internal sealed class MemoryTier
         return true;
     }
 
-    /// <summary>Evicts until the weight fits into the budget or only pinned entries are left.</summary>
+    /// <summary>Evicts until the weight fits into the budget, with some room to spare, or only pinned entries are left.</summary>
     private void MakeRoom(long weightBytes, long budgetBytes)
     {
-        while (weightBytes > budgetBytes - _bytes && !_order.IsEmpty)
+        if (weightBytes <= budgetBytes - _bytes)
+        {
+            return;
+        }
+
+        long spareBytes = budgetBytes / LowWatermarkPart;
+        while (weightBytes + spareBytes > budgetBytes - _bytes && !_order.IsEmpty)
         {
             if (_order.Pass(SpaceBytes(budgetBytes), _table.Count) is { } resident)
             {
@@ -286,8 +304,10 @@ internal sealed class MemoryTier
         }
     }
 
+    private long HeldBytes => _pinned.Bytes + _retained.Bytes;
+
     /// <summary>What the pinned entries leave of the budget; at least 1, so that it can be divided by.</summary>
-    private long SpaceBytes(long budgetBytes) => Math.Max(1, budgetBytes - _pinned.Bytes);
+    private long SpaceBytes(long budgetBytes) => Math.Max(1, budgetBytes - HeldBytes);
 
     private Resident? FindSame(CacheEntry entry)
     {
@@ -318,6 +338,10 @@ internal sealed class MemoryTier
         if (resident.Place == Place.Pinned)
         {
             _pinned.Remove(resident);
+        }
+        else if (resident.Place == Place.Retained)
+        {
+            _retained.Remove(resident);
         }
         else
         {

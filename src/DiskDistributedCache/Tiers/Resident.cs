@@ -9,6 +9,7 @@ internal enum Place : byte
     Small,
     Main,
     Pinned,
+    Retained,
 }
 
 /// <summary>

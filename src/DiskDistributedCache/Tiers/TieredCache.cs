@@ -19,7 +19,7 @@ namespace DiskDistributedCache.Tiers;
 /// Order of effects of a mutation: its number, index or barriers, memory, the queue of the log. From the number on no reader that
 /// starts anew can get what was there before.
 /// </summary>
-internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
+internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDisposable
 {
     private const int LockCount = 256;
     private const int MaxAttempts = 4;
@@ -30,6 +30,9 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
     /// <summary>Owed values are kept in at most half of the memory budget, or in this much where there is none.</summary>
     private const long MinPinnedBytes = 8 << 20;
 
+    /// <summary>Values that are retained take at most a quarter of the memory budget, or this much, and an eighth of the disk's.</summary>
+    private const long MinRetainedBytes = 2 << 20;
+
     private readonly Lock[] _keyLocks = new Lock[LockCount];
     private readonly long _maxRecordBytes;
     private readonly long _maxMemoryBytes;
@@ -39,6 +42,8 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
     private readonly DiskHealth _health;
     private readonly CacheMetrics _metrics;
     private readonly ILogger _logger;
+    private readonly KeyRetention _retention;
+    private readonly long _maxRetainedBytes;
 
     public TieredCache(
         DiskDistributedCacheOptions options,
@@ -56,6 +61,8 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         _maxRecordBytes = Math.Min(options.MaxDiskBytes / 2, MaxRecordBytes);
         _maxMemoryBytes = options.MaxMemoryBytes;
         _memoryOnlyMaxBytes = options.MemoryOnlyMaxMemoryBytes ?? Math.Max(options.MaxMemoryBytes, unchecked(2 * options.MaxMemoryBytes));
+        _retention = new KeyRetention(options.RetainKey, options.InstanceName);
+        _maxRetainedBytes = Math.Min(Math.Max(options.MaxMemoryBytes / 4, MinRetainedBytes), options.MaxDiskBytes / 8);
         _logger = new SafeLogger(loggerFactory.CreateLogger("DiskDistributedCache"));
         _metrics = new CacheMetrics(meterFactory);
         Clock = new CacheClock(timeProvider);
@@ -70,7 +77,8 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             options, fileSystem, timeProvider, Clock, _health, _metrics, loggerFactory, _logger, this, PinLimitOf(_memoryOnlyMaxBytes));
         _health.Changed += _metrics.CountTransition;
         _disk.OwedDropped += _memory.Unpin;
-        _disk.MemoryWanted += () => _disk.WriteBack(_memory.Entries, TryPend);
+        _disk.MemoryWanted += retainedOnly =>
+            _disk.WriteBack(retainedOnly ? _memory.Entries.Where(entry => entry.IsRetained) : _memory.Entries, TryPend);
         _disk.Written += _memory.Unpin;
         _disk.ReadLate += entry => TryPromote(entry);
         _metrics.ObserveStatus(GetStatus);
@@ -94,6 +102,12 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
 
     /// <summary>The largest value that is stored.</summary>
     public long MaxEntryBytes { get; }
+
+    /// <summary>Whether the store has been opened: from then on what is not there is known not to be there.</summary>
+    public bool IsOpen => _disk.IsOpen;
+
+    /// <summary>Completes when the store is open, which may be never.</summary>
+    public Task Opened => _disk.Opened;
 
     /// <summary>Begins to open the store, once. The task completes when it is open or has turned out not to open.</summary>
     public Task StartAsync() => _disk.StartAsync();
@@ -140,57 +154,6 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         }
     }
 
-    /// <summary>Stores an entry in place of what the key had. The entry's arrays belong to the cache from here on.</summary>
-    public Acknowledgement Set(CacheEntry entry)
-    {
-        if (entry.Value.Length > MaxEntryBytes || RecordFormat.LengthOf(entry) > _maxRecordBytes)
-        {
-            return Refuse(entry.Key, entry.Value.Length);
-        }
-
-        var mutation = Mutation.Of(entry);
-        _disk.Encode(mutation);
-        return Mutate(mutation);
-    }
-
-    /// <summary>Does not store a value that is too large; an older version of its key goes too.</summary>
-    public Acknowledgement Refuse(CacheKey key, long valueBytes)
-    {
-        if (_metrics.CountOversizedEntry() == 1)
-        {
-            Log.EntryOversized(_logger, valueBytes, MaxEntryBytes);
-        }
-
-        return Remove(key);
-    }
-
-    public Acknowledgement Remove(CacheKey key) => Mutate(new Mutation(RecordKind.Removal) { Key = key });
-
-    public Acknowledgement EvictByTag(string tag)
-    {
-        if (RecordFormat.LengthOfEviction(tag) > _maxRecordBytes)
-        {
-            // No entry with such a tag was ever small enough to be stored.
-            return Acknowledgement.Done;
-        }
-
-        var acknowledgement = Accept(new Mutation(RecordKind.TagEviction) { Tag = tag });
-        if (_disk.Barriers.MergeWhenTooMany() is var merged and > 0)
-        {
-            _disk.EnqueueMerged(merged);
-        }
-
-        return acknowledgement;
-    }
-
-    public Acknowledgement Clear()
-    {
-        var clear = new Mutation(RecordKind.Clear);
-        var acknowledgement = Accept(clear);
-        _memory.RemoveWhere(entry => entry.Ticket < clear.Sequence);
-        return acknowledgement;
-    }
-
     public DiskCacheStatus GetStatus()
     {
         var state = _health.Current;
@@ -214,6 +177,28 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             OwedWrites = _disk.OwedCount,
             OversizedEntries = _metrics.OversizedEntries,
         };
+    }
+
+    /// <summary>
+    /// Lists what is alive, without values: what memory has, then what only the disk has. An entry that comes, goes or moves meanwhile may be
+    /// listed or not, or twice.
+    /// </summary>
+    public async IAsyncEnumerable<(EntryHead Head, DiskCacheTier Tier)> ListAsync()
+    {
+        var known = new HashSet<long>();
+        foreach (var entry in _memory.Entries)
+        {
+            known.Add(entry.Sequence);
+            if (!entry.IsExpired(Clock.NowTicks) && !_disk.Barriers.Covers(entry.Tags, entry.Ticket))
+            {
+                yield return (EntryHead.Of(entry), DiskCacheTier.Memory);
+            }
+        }
+
+        await foreach (var head in _disk.ReadHeadsAsync(known).ConfigureAwait(false))
+        {
+            yield return (head, DiskCacheTier.Disk);
+        }
     }
 
     public IReadOnlyList<QuarantinedRecord> GetQuarantine() => _disk.Quarantined;
@@ -265,6 +250,8 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             _memory.Unpin(entry);
         }
     }
+
+    public override void RetainedLeft() => _disk.WriteRetainedAgain();
 
     public override void SweepMemory()
     {
@@ -423,6 +410,12 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             return Missed(Lookup.Unknown);
         }
 
+        if (read.Outcome is ReadOutcome.Corrupt or ReadOutcome.Undecryptable && IsRetained(key))
+        {
+            LoseRetained();
+            return Missed(Lookup.Unknown);
+        }
+
         if (read.Entry is not { } entry)
         {
             return mayTryAgain && read.Outcome == ReadOutcome.Miss ? null : Missed(Lookup.Miss);
@@ -460,7 +453,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
                 return false;
             }
 
-            if (_memory.BudgetBytes > 0)
+            if (_memory.BudgetBytes > 0 || entry.IsRetained)
             {
                 _memory.Put(entry, pinned: false);
             }
@@ -496,81 +489,6 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
     {
         (lookup.Outcome == LookupOutcome.Unknown ? _metrics.Unknowns : _metrics.Misses).Increment();
         return lookup;
-    }
-
-    private Acknowledgement Mutate(Mutation mutation)
-    {
-        lock (LockOf(mutation.Key))
-        {
-            return Accept(mutation);
-        }
-    }
-
-    /// <summary>The order of effects of the class head. Memory follows at once for a single key; tags and clears are checked at each hit.</summary>
-    private Acknowledgement Accept(Mutation mutation)
-    {
-        bool isStarting = _disk.EnterWhileStarting();
-        try
-        {
-            _disk.Number(mutation);
-            if (mutation.Kind is RecordKind.Value or RecordKind.Removal)
-            {
-                PutInMemory(mutation);
-            }
-
-            return _disk.Enqueue(mutation);
-        }
-        finally
-        {
-            if (isStarting)
-            {
-                _disk.LeaveWhileStarting();
-            }
-        }
-    }
-
-    /// <summary>
-    /// A value that is not on disk yet is pinned. Where too much is pinned already the oldest owed values make room; where the room
-    /// is taken by values whose callers still wait, the new one is not kept in memory: its caller waits too, and until it is on
-    /// disk it is a miss.
-    /// </summary>
-    private void PutInMemory(Mutation mutation)
-    {
-        if (mutation.Entry is { } entry && HasPinRoom(MemoryTier.WeightOf(entry), mutation.Key))
-        {
-            _memory.Put(entry, pinned: true);
-        }
-        else
-        {
-            _memory.Remove(mutation.Key);
-        }
-    }
-
-    private static long PinLimitOf(long budgetBytes) => budgetBytes == 0 ? MinPinnedBytes : budgetBytes / 2;
-
-    private bool HasPinRoom(long weight, in CacheKey key)
-    {
-        long limit = PinLimitOf(_memory.BudgetBytes);
-        if (_memory.PinnedBytes + weight <= limit)
-        {
-            return true;
-        }
-
-        _memory.Remove(key);
-        _disk.DropOwed(_memory.PinnedBytes + weight - limit);
-        return _memory.PinnedBytes + weight <= limit;
-    }
-
-    /// <summary>During a recovery: whether an entry in memory is to be written; see <see cref="DiskTier.WriteBack"/>.</summary>
-    private bool TryPend(CacheEntry entry)
-    {
-        lock (LockOf(entry.Key))
-        {
-            return ReferenceEquals(_memory.Peek(entry.Key), entry)
-                && !entry.IsExpired(Clock.NowTicks)
-                && !_disk.Barriers.Covers(entry.Tags, entry.Ticket)
-                && _disk.TryPend(entry);
-        }
     }
 
     private void KeepDeadline(CacheEntry entry)

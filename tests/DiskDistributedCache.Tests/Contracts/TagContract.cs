@@ -174,7 +174,7 @@ public abstract class TagContract<TEnvironment> : CacheContract<TEnvironment>
     private Task StoreAsync(string key, IEnumerable<string>? tags) => Cache.SetAsync(key, [1], Forever, tags, Token);
 
     private Task StoreOutputAsync(string key, byte[] value, string[] tags) =>
-        Cache.StoreAsync(KeySpace.Output, key, new ReadOnlySequence<byte>(value), tags, Expiry.None).AsTask();
+        Cache.StoreAsync(new CacheKey(KeySpace.Output, key), new ReadOnlySequence<byte>(value), tags, Expiry.None, default).AsTask();
 
     private async Task<byte[]?> ReadOutputAsync(string key) => (await Cache.FindAsync(KeySpace.Output, key, Token))?.Value;
 

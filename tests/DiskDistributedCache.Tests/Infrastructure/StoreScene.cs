@@ -112,16 +112,20 @@ internal sealed class StoreScene : IDisposable
         Open();
     }
 
-    public Mutation AcceptValue(string key, string value, string[]? tags = null, Expiry? expiry = null, long? ticket = null)
+    public Mutation AcceptValue(
+        string key, string value, string[]? tags = null, Expiry? expiry = null, long? ticket = null, bool isRetained = false)
     {
         var moments = expiry ?? Expiry.None;
         var entry = new CacheEntry(
-            KeyOf(key), Encoding.UTF8.GetBytes(value), tags ?? [], moments, moments.DeadlineFrom(Clock.NowTicks));
+            KeyOf(key), Encoding.UTF8.GetBytes(value), tags ?? [], moments, moments.DeadlineFrom(Clock.NowTicks))
+        {
+            IsRetained = isRetained,
+        };
         var mutation = Mutation.Of(entry);
         mutation.Sequence = ++_sequence;
         mutation.KeyHash = Store.HashOf(entry.Key);
         entry.Number(mutation.Sequence, ticket ?? mutation.Sequence);
-        Index.SetPending(mutation.KeyHash, mutation.Sequence, entry.Deadline);
+        Index.SetPending(mutation.KeyHash, mutation.Sequence, entry.Deadline, isRetained);
         return mutation;
     }
 
@@ -168,6 +172,9 @@ internal sealed class StoreScene : IDisposable
         Append(mutation);
         return mutation;
     }
+
+    /// <summary>Sets a value that must not be lost before what is older than it.</summary>
+    public void SetRetained(string key, string value) => Append(AcceptValue(key, value, isRetained: true));
 
     public void Remove(string key) => Append(AcceptRemoval(key));
 
@@ -237,6 +244,10 @@ internal sealed class StoreScene : IDisposable
         public override void ContentGivenUp()
         {
         }
+
+        public int RetainedLeftCount { get; private set; }
+
+        public override void RetainedLeft() => RetainedLeftCount++;
 
         public List<Exception> Faults { get; } = [];
 

@@ -176,5 +176,9 @@ internal sealed class StoreSession : IDisposable
         public override void ContentGivenUp()
         {
         }
+
+        public override void RetainedLeft()
+        {
+        }
     }
 }

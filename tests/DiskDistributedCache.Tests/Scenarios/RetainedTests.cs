@@ -1,0 +1,204 @@
+using DiskDistributedCache.Entries;
+using DiskDistributedCache.Tests.Infrastructure;
+using DiskDistributedCache.Tiers;
+
+namespace DiskDistributedCache.Tests.Scenarios;
+
+/// <summary>
+/// Marks of invalidation, through both tiers: in memory as long as they live, on disk too, and where one is lost nothing is left that it
+/// may have invalidated.
+/// </summary>
+public sealed class RetainedTests : IAsyncLifetime
+{
+    private const string Mark = "__MSFT_HCT__tag";
+
+    private readonly TierScene _scene = new();
+
+    public async ValueTask InitializeAsync() => await _scene.OpenAsync();
+
+    public ValueTask DisposeAsync() => _scene.DisposeAsync();
+
+    public static TheoryData<string> Marks => [Mark, "__MSFT_HCT__*", "v2:__fc:t:tag", "v2:app:__fc:t:*", "v2:__fc:t:!"];
+
+    // Seen to fail when memory kept only what was pinned, and when reclaim kept only what was read.
+    [Theory]
+    [MemberData(nameof(Marks))]
+    public async Task A_mark_outlives_many_times_the_size_of_the_cache(string mark)
+    {
+        await _scene.Set("data", "out of date");
+        await _scene.Set(mark, "m");
+
+        await FillAsync();
+
+        Assert.Equal(DiskCacheTier.Memory, (await _scene.Look(mark)).Tier);
+        await _scene.ReopenClosedAsync();
+        Assert.Equal(DiskCacheTier.Memory, (await _scene.Look(mark)).Tier);
+        await FillAsync();
+        await _scene.ReopenKilledWhenTrustedAsync();
+        Assert.Equal("m", await _scene.Get(mark));
+    }
+
+    [Fact]
+    public async Task Keys_that_the_application_names_are_retained_without_the_prefix_of_the_instance()
+    {
+        _scene.Options.RetainKey = key => key == "session";
+        _scene.Options.InstanceName = "app:";
+        await _scene.ReopenClosedAsync();
+        await _scene.Set("app:session", "s");
+        await _scene.Set("app:other", "o");
+
+        await FillAsync();
+
+        Assert.Equal("s", await _scene.Get("app:session"));
+        Assert.Null(await _scene.Get("app:other"));
+    }
+
+    [Fact]
+    public async Task Marks_are_kept_without_a_memory_tier_too()
+    {
+        _scene.Options.MaxMemoryBytes = 0;
+        await _scene.ReopenClosedAsync();
+        await _scene.Set(Mark, "m");
+        await FillAsync();
+        Assert.Equal(DiskCacheTier.Memory, (await _scene.Look(Mark)).Tier);
+        await _scene.ReopenClosedAsync();
+        Assert.Equal(DiskCacheTier.Memory, (await _scene.Look(Mark)).Tier);
+    }
+
+    // Seen to fail when owed values were dropped without regard to what they are.
+    [Fact]
+    public async Task A_mark_that_is_owed_is_not_given_up_for_others()
+    {
+        await _scene.LoseDiskAsync();
+        await _scene.Set(Mark, "m");
+        await FillAsync();
+
+        Assert.Equal("m", await _scene.Get(Mark));
+        await _scene.RegainDiskAsync();
+        await _scene.ReopenKilledWhenTrustedAsync();
+        Assert.Equal("m", await _scene.Get(Mark));
+    }
+
+    // Seen to fail when what was too much was just not kept.
+    [Fact]
+    public async Task Where_there_are_too_many_marks_everything_is_cleared_before_one_is_lost()
+    {
+        await _scene.Set("data", "out of date");
+        await _scene.Set(Mark, "m");
+        int count = 0;
+        while (await _scene.Get(Mark) is not null)
+        {
+            Assert.Equal("out of date", await _scene.Get("data"));
+            await _scene.Set($"__MSFT_HCT__{count++}", new string('m', 100));
+        }
+
+        Assert.InRange(count, 100, 1000);
+        Assert.Null(await _scene.Get("data"));
+        Assert.NotNull(await _scene.Get($"__MSFT_HCT__{count - 1}"));
+        Assert.Equal(1, _scene.Log.Count(26));
+        await _scene.ReopenClosedAsync();
+        Assert.Null(await _scene.Get("data"));
+        Assert.Null(await _scene.Get(Mark));
+    }
+
+    [Fact]
+    public async Task Marks_that_have_expired_make_room_for_new_ones()
+    {
+        await _scene.Set("data", "v");
+        for (int i = 0; i < 2000; i++)
+        {
+            var expiry = Expiry.None with { AbsoluteTicks = _scene.Cache.Clock.NowTicks + TimeSpan.FromMinutes(1).Ticks };
+            await _scene.Set($"__MSFT_HCT__{i}", new string('m', 100), expiry: expiry);
+            _scene.Time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.Equal(0, _scene.Log.Count(26));
+        Assert.Equal("v", await _scene.Get("data"));
+    }
+
+    [Fact]
+    public async Task A_mark_that_is_too_large_to_be_kept_costs_what_it_may_have_invalidated()
+    {
+        await _scene.Set("data", "out of date");
+        await _scene.Set(Mark, new string('m', 200_000));
+
+        Assert.Null(await _scene.Get(Mark));
+        Assert.Null(await _scene.Get("data"));
+    }
+
+    // Seen to fail when a mark that did not verify was a miss.
+    [Fact]
+    public async Task A_mark_that_is_corrupt_at_the_opening_costs_what_it_may_have_invalidated()
+    {
+        await _scene.Set("data", "out of date");
+        await _scene.Set(Mark, new string('m', 1000));
+        await _scene.CloseAsync();
+        FlipFirst((byte)'m');
+
+        await _scene.OpenAsync();
+
+        Assert.Null(await _scene.Get("data"));
+        Assert.Equal(LookupOutcome.Miss, (await _scene.Look(Mark)).Outcome);
+        Assert.Equal(1, _scene.Log.Count(26));
+        await _scene.ReopenClosedAsync();
+        Assert.Null(await _scene.Get("data"));
+        Assert.Equal(1, _scene.Log.Count(26));
+    }
+
+    [Fact]
+    public async Task A_mark_that_cannot_be_read_at_the_opening_costs_what_it_may_have_invalidated()
+    {
+        await _scene.Set("data", "out of date");
+        await _scene.Set(Mark, new string('m', 1000));
+        await _scene.CloseAsync();
+        _scene.Files.Fail(FileOperation.Read, TierScene.Segments, error: DiskError.InputOutput, skip: 3, times: 1);
+
+        await _scene.OpenAsync();
+
+        Assert.Equal(1, _scene.Log.Count(26));
+        Assert.Null(await _scene.Get("data"));
+        Assert.Null(await _scene.Get(Mark));
+    }
+
+    // Seen to fail when memory was not asked to write it again, and when the store was trusted meanwhile.
+    [Fact]
+    public async Task A_mark_that_reclaim_cannot_bring_along_is_written_again_from_memory()
+    {
+        await _scene.Set(Mark, new string('m', 1000));
+        FlipFirst((byte)'m');
+
+        await FillAsync();
+
+        Assert.Equal(new string('m', 1000), await _scene.Get(Mark));
+        await _scene.Cache.HeartbeatOnceAsync();
+        await _scene.ReopenKilledWhenTrustedAsync();
+        Assert.Equal(new string('m', 1000), await _scene.Get(Mark));
+    }
+
+    private async Task FillAsync()
+    {
+        for (int i = 0; i < 800; i++)
+        {
+            await _scene.Set($"filler {i}", new string('f', 4000));
+        }
+    }
+
+    /// <summary>Flips a bit of the first run of a byte in the segments.</summary>
+    private void FlipFirst(byte of)
+    {
+        foreach (string path in Directory.EnumerateFiles(_scene.Folder, "*.seg", SearchOption.AllDirectories).Order())
+        {
+            byte[] bytes = File.ReadAllBytes(path);
+            int at = bytes.AsSpan().IndexOf(Enumerable.Repeat(of, 32).ToArray());
+            if (at >= 0)
+            {
+                using var file = File.Open(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+                file.Position = at;
+                file.WriteByte((byte)(of ^ 1));
+                return;
+            }
+        }
+
+        Assert.Fail("There is no such run.");
+    }
+}
