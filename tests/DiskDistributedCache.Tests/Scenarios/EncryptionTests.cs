@@ -334,6 +334,29 @@ public sealed class EncryptionTests : IAsyncDisposable
         Assert.Equal(Secret, scene.Read("k"));
     }
 
+    // Seen to fail when a mark that could not be encrypted was treated like any other value: what it had invalidated came back.
+    [Fact]
+    public async Task A_mark_that_cannot_be_encrypted_makes_the_store_unbelievable_until_it_is_written()
+    {
+        const string Mark = "__MSFT_HCT__tag";
+        await _scene.OpenAsync();
+        await _scene.Set("data", "invalidated by the mark");
+        _protector.Away = () => Trouble(isCryptographic: false);
+        await _scene.Set(Mark, "mark");
+        Assert.Equal("mark", await _scene.Get(Mark));
+        await _scene.ReopenKilledAsync();
+        Assert.Null(await _scene.Get("data"));
+
+        await _scene.Set(Mark, "mark");
+        _protector.Away = null;
+        _scene.Time.Advance(TimeSpan.FromSeconds(5));
+        await _scene.Cache.HeartbeatOnceAsync();
+        await _scene.Set("data", "made behind the mark");
+        await _scene.ReopenKilledWhenTrustedAsync();
+        Assert.Equal("mark", await _scene.Get(Mark));
+        Assert.Equal("made behind the mark", await _scene.Get("data"));
+    }
+
     // Seen to fail when the superblock did not say whether values are encrypted.
     [Theory]
     [InlineData(true)]
