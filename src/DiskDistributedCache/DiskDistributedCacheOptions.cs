@@ -8,6 +8,8 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
     /// <summary>The configuration section that is bound to the options: <c>DiskDistributedCache</c>.</summary>
     public const string SectionName = "DiskDistributedCache";
 
+    private DiskCacheProtector? _protector;
+
     /// <summary>
     /// Where the cache makes its folder <c>diskcache-v1</c>. Default: a folder named after the application under the user's
     /// cache directory (<c>$XDG_CACHE_HOME</c> or <c>~/.cache</c>; <c>%LOCALAPPDATA%</c> on Windows), with a hash of the
@@ -95,6 +97,30 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
     /// none are kept, and <see cref="DiskCache.GetQuarantine"/> lists them all the same.
     /// </summary>
     public long MaxQuarantineBytes { get; set; } = 64L << 20;
+
+    /// <summary>
+    /// How values are compressed on disk. Default <see cref="DiskCacheCompression.None"/>. A value is compressed by its caller, and
+    /// stored as it is where that saves less than a tenth of it. Memory holds values as they are. What is on disk can be read with
+    /// any setting.
+    /// </summary>
+    public DiskCacheCompression Compression { get; set; }
+
+    /// <summary>Bytes below which a value is not compressed. Default 1 KiB; 0 or more.</summary>
+    public int CompressionThresholdBytes { get; set; } = 1 << 10;
+
+    /// <summary>
+    /// Encrypts the values on disk. Without it they are in clear text, in a folder that only the user of the process may enter. Keys and
+    /// tags are in clear text with it too, and how long a value is can be seen. Turning encryption on or off begins a new store, and
+    /// the old one is erased. In ASP.NET Core <c>AddDiskCacheDataProtection</c> of the package <c>DiskDistributedCache.AspNetCore</c>
+    /// calls this.
+    /// </summary>
+    /// <param name="protector">
+    /// Encrypts and decrypts; may be the same for several caches, and is not disposed of. <see langword="null"/> turns encryption off.
+    /// </param>
+    public void UseProtector(DiskCacheProtector? protector) => _protector = protector;
+
+    /// <summary>What encrypts the values; null where they are in clear text. No property, because a configuration cannot set it.</summary>
+    internal DiskCacheProtector? GetProtector() => _protector;
 
     /// <summary>
     /// Names keys whose values must not be lost before what is older than them, as long as they have not expired: they are kept in

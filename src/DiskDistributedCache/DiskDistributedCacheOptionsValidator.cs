@@ -52,6 +52,14 @@ internal sealed class DiskDistributedCacheOptionsValidator : IValidateOptions<Di
         CheckFaultSettings(mistakes, options);
         CheckEntrySettings(mistakes, options);
         CheckSavedUnit(mistakes, options.SavedUnit);
+        Check(mistakes, nameof(options.CompressionThresholdBytes), options.CompressionThresholdBytes, 0, int.MaxValue, " bytes");
+        if (!Enum.IsDefined(options.Compression))
+        {
+            mistakes.Add(
+                $"DiskDistributedCache: Compression is {options.Compression}, which is no kind of compression. Set it to "
+                + $"{string.Join(" or ", Enum.GetNames<DiskCacheCompression>())}.");
+        }
+
         if (mistakes.Count == 0)
         {
             CheckSegmentCount(mistakes, options);

@@ -20,4 +20,10 @@ public enum QuarantineReason
 
     /// <summary>At a start: a part of the log does not verify, and everything up to the end of this segment was given up.</summary>
     SegmentDamaged = 5,
+
+    /// <summary>
+    /// The record verifies, and its value cannot be decrypted: its key is gone, somebody has changed it, or it was written for another
+    /// key or store. Only the first ones of a run are listed and kept.
+    /// </summary>
+    Undecryptable = 6,
 }

@@ -5,7 +5,8 @@ namespace DiskDistributedCache.Benchmarks;
 /// <summary>Runs the wanted claims one after the other and deletes what they made.</summary>
 internal static class ClaimsCommand
 {
-    private static readonly ClaimFamily[] s_families = [new DiskTierClaims(), new MemoryTierClaims(), new ReopenClaims()];
+    private static readonly ClaimFamily[] s_families =
+        [new DiskTierClaims(), new MemoryTierClaims(), new ReopenClaims(), new CompressionClaims()];
 
     /// <returns>The exit code: 0, 1 when a claim could not be measured, 2 when no claim has a wanted name, 130 when stopped.</returns>
     public static async Task<int> RunAsync(ClaimsArguments arguments)

@@ -17,6 +17,9 @@ public sealed class DiskDistributedCacheOptionsValidatorTests
         ["much SegmentBytes"] = (o => o.SegmentBytes = 1_073_741_825, "SegmentBytes is 1073741825", "at most 1073741824 bytes"),
         ["no MaxEntries"] = (o => o.MaxEntries = 0, "MaxEntries is 0", "at least 1 entries"),
         ["negative MaxQuarantineBytes"] = (o => o.MaxQuarantineBytes = -5, "MaxQuarantineBytes is -5", "at least 0 bytes"),
+        ["unknown Compression"] = (o => o.Compression = (DiskCacheCompression)9, "Compression is 9", "Set it to None or GZip or Brotli"),
+        ["negative CompressionThresholdBytes"] = (
+            o => o.CompressionThresholdBytes = -1, "CompressionThresholdBytes is -1", "at least 0 bytes"),
         ["no IoTimeout"] = (o => o.IoTimeout = TimeSpan.Zero, "IoTimeout is 00:00:00", "at least 00:00:00.0010000"),
         ["endless IoTimeout"] = (o => o.IoTimeout = Timeout.InfiniteTimeSpan, "IoTimeout is -00:00:00.0010000", "at least 00:00:00.0010000"),
         ["long IoTimeout"] = (o => o.IoTimeout = TimeSpan.FromHours(1), "IoTimeout is 01:00:00", "at most 00:01:00"),

@@ -16,7 +16,7 @@ public sealed partial class HouseTests
     /// <summary>Types of the front that name things for every room.</summary>
     private static readonly string[] s_nouns =
         ["DiskDistributedCacheOptions", "DiskCacheStatus", "DiskCacheMode", "DiskCacheTier", "DiskHealthState",
-            "QuarantinedRecord", "QuarantineReason"];
+            "QuarantinedRecord", "QuarantineReason", "DiskCacheCompression", "DiskCacheProtector"];
 
     /// <summary>What is done in few files only: a pattern, and the files that may have it.</summary>
     private static readonly (string What, string Pattern, string[] Files)[] s_onePlace =

@@ -104,4 +104,11 @@ internal static partial class Log
 
     [LoggerMessage(31, LogLevel.Warning, "A value that must not be lost could not be kept; everything is cleared, so that nothing outlives what it invalidated.")]
     public static partial void RetainedLost(ILogger logger);
+
+    [LoggerMessage(32, LogLevel.Error,
+        "Values cannot be encrypted or decrypted. They are not written to disk, and those on disk are misses, until they can; memory serves.")]
+    public static partial void KeysUnavailable(ILogger logger, Exception exception);
+
+    [LoggerMessage(33, LogLevel.Information, "Values can be encrypted and decrypted again.")]
+    public static partial void KeysAvailable(ILogger logger);
 }

@@ -15,6 +15,9 @@ internal sealed class Mutation(RecordKind kind) : TaskCompletionSource(TaskCreat
     /// <summary>Of a value: what is stored.</summary>
     public CacheEntry? Entry { get; private set; }
 
+    /// <summary>Of a value: the form in which the record has it, once it is encoded; only while the caller waits or the lane writes.</summary>
+    public StoredValue? Stored { get; set; }
+
     /// <summary>Of a clear: whether it only stands for barriers that were merged, and kills no more than they did.</summary>
     public bool IsMerged { get; init; }
 
@@ -56,20 +59,20 @@ internal sealed class Mutation(RecordKind kind) : TaskCompletionSource(TaskCreat
 
     /// <summary>Becomes a newer change of the same key.</summary>
     public void TakeOver(Mutation newer) =>
-        (Kind, Entry, Sequence, KeyHash) = (newer.Kind, newer.Entry, newer.Sequence, newer.KeyHash);
+        (Kind, Entry, Stored, Sequence, KeyHash) = (newer.Kind, newer.Entry, null, newer.Sequence, newer.KeyHash);
 
     /// <summary>Gives the value up: what is left is the removal of whatever the key had before.</summary>
     public CacheEntry DropValue()
     {
         var dropped = Entry!;
-        (Kind, Entry) = (RecordKind.Removal, null);
+        (Kind, Entry, Stored) = (RecordKind.Removal, null, null);
         return dropped;
     }
 
-    /// <summary>The most bytes that the record can take.</summary>
+    /// <summary>The most bytes that the record can take; of a value that is not encoded yet, as it is.</summary>
     public long RecordBytes => Kind switch
     {
-        RecordKind.Value => RecordFormat.LengthOf(Entry!),
+        RecordKind.Value => RecordFormat.LengthOf(Entry!, Stored),
         RecordKind.TagEviction => RecordFormat.LengthOfEviction(Tag!),
         _ => RecordFormat.LengthOf(0),
     };

@@ -138,6 +138,7 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
 
         Tally(mutation, -1);
         mutation.IsOwed = true;
+        KeepValueOnly(mutation);
         Tally(mutation, 1);
         _oldestOwedValue = mutation == _tail ? _oldestOwedValue : null;
         LetJoin(mutation);
@@ -214,9 +215,13 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
         Tally(mutation, 1);
         if (mutation.IsOwed)
         {
+            KeepValueOnly(mutation);
             LetJoin(mutation);
         }
     }
+
+    /// <summary>What is owed may wait for long, and is kept once: memory counts the value and not its other form.</summary>
+    private static void KeepValueOnly(Mutation mutation) => mutation.Stored = null;
 
     /// <summary>Only the newest owed change of a key: what is older must not take the number of what comes.</summary>
     private void LetJoin(Mutation mutation)

@@ -8,6 +8,8 @@ namespace DiskDistributedCache.Storage;
 internal sealed class PendingRead(CacheKey? key, IndexedEntry where)
     : TaskCompletionSource<ReadResult?>(TaskCreationOptions.RunContinuationsAsynchronously)
 {
+    private volatile bool _hasAnswered;
+
     /// <summary>The key that the version has to have; null where only key, tags and lengths of whatever is there are wanted.</summary>
     public CacheKey? Key { get; } = key;
 
@@ -23,6 +25,13 @@ internal sealed class PendingRead(CacheKey? key, IndexedEntry where)
 
     /// <summary>What whoever reads wants to remember of the operation.</summary>
     public object? Operation { get; set; }
+
+    /// <summary>Whether the disk has answered: what is left is decoding the value, which is no time of the disk.</summary>
+    public bool HasAnswered
+    {
+        get => _hasAnswered;
+        set => _hasAnswered = value;
+    }
 
     /// <summary>Whether the read is known to have taken too long.</summary>
     public bool IsStallReported { get; set; }
@@ -170,7 +179,7 @@ internal sealed class ReadLanes
         {
             foreach (var read in _current)
             {
-                if (read is { IsStallReported: false } && LaneTimes.IsOver(read.BegunAt, _times.LimitFor(read.Where.Length)))
+                if (read is { IsStallReported: false, HasAnswered: false } && LaneTimes.IsOver(read.BegunAt, _times.LimitFor(read.Where.Length)))
                 {
                     read.IsStallReported = true;
                     (stalled ??= []).Add(read);

@@ -245,17 +245,17 @@ internal sealed class Reclaim(
 
     private void AppendAgain(SegmentFile segment, in IndexedEntry where, Action<long> begin)
     {
-        if (reader.ReadValue(segment, where) is not { } entry)
+        if (reader.ReadStored(segment, where) is not { } live)
         {
             if (where.IsRetained)
             {
                 listener.RetainedLeft();
             }
         }
-        else if (!barriers.Covers(entry.Tags, entry.Ticket))
+        else if (!barriers.Covers(live.Entry.Tags, live.Entry.Ticket))
         {
             MakeRoomFor(where.Length, begin);
-            writer.AddAgain(entry, where);
+            writer.AddAgain(live, where);
         }
     }
 
@@ -323,16 +323,16 @@ internal sealed class Reclaim(
                 continue;
             }
 
-            var entry = where.Length <= leftBytes && writer.HasRoom(where.Length + reservedBytes)
-                ? TryRead(oldest, segment => reader.ReadValue(segment, where))
+            var live = where.Length <= leftBytes && writer.HasRoom(where.Length + reservedBytes)
+                ? TryRead(oldest, segment => reader.ReadStored(segment, where))
                 : null;
-            if (entry is null)
+            if (live is null)
             {
                 all = false;
             }
-            else if (!barriers.Covers(entry.Tags, entry.Ticket))
+            else if (!barriers.Covers(live.Entry.Tags, live.Entry.Ticket))
             {
-                writer.AddAgain(entry, where);
+                writer.AddAgain(live, where);
                 leftBytes -= where.Length;
             }
         }

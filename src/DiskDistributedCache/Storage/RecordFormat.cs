@@ -19,7 +19,7 @@ internal struct RecordHeader
 {
     public RecordKind Kind;
     public KeySpace Space;
-    public byte Codec;
+    public RecordCodec Codec;
     public bool IsRetained;
     public int KeyBytes;
     public int TagsBytes;
@@ -31,7 +31,7 @@ internal struct RecordHeader
     public long AbsoluteExpiry;
     public long SlidingTicks;
     public long Deadline;
-    public uint KeyId;
+    public bool IsProtected;
     public int TagCount;
     public ulong PayloadChecksum;
 
@@ -45,7 +45,7 @@ internal struct RecordHeader
 /// <code>
 /// record := header key tags value padding end-mark
 /// header := magic(4) kind(1) space(1) codec(1) flags(1) key-bytes(4) tags-bytes(4) stored-bytes(4) raw-bytes(4)
-///           sequence(8) ticket(8) key-hash(8) absolute(8) sliding(8) deadline(8) key-id(4) tag-count(2) zero(2)
+///           sequence(8) ticket(8) key-hash(8) absolute(8) sliding(8) deadline(8) protection(4) tag-count(2) zero(2)
 ///           payload-checksum(8) header-checksum(8)
 /// tags   := (bytes(4) text)*
 /// </code>
@@ -65,6 +65,7 @@ internal static class RecordFormat
 
     private const uint Magic = 0x43455244; // "DREC"
     private const int HeaderChecksumAt = HeaderBytes - 8;
+    private const uint Protected = 1;
     private const byte RetainedFlag = 1;
 
     public static long Align(long offset) => (offset + (Alignment - 1)) & ~(long)(Alignment - 1);
@@ -82,16 +83,18 @@ internal static class RecordFormat
         return bytes;
     }
 
-    /// <summary>The bytes that a value takes in a segment.</summary>
-    public static long LengthOf(CacheEntry entry) =>
-        LengthOf((2L * entry.Key.Text.Length) + TagsLength(entry.Tags) + entry.Value.Length);
+    /// <summary>The bytes that a value takes in a segment, in this form or as it is.</summary>
+    public static long LengthOf(CacheEntry entry, StoredValue? stored = null) =>
+        LengthOf((2L * entry.Key.Text.Length) + TagsLength(entry.Tags) + (stored?.Bytes ?? entry.Value).Length);
 
     /// <summary>The bytes that a tag eviction takes in a segment.</summary>
     public static long LengthOfEviction(string tag) => LengthOf(4 + (2L * tag.Length));
 
     /// <summary>Writes a value's record; <paramref name="to"/> is exactly as long as the record.</summary>
-    public static void WriteValue(Span<byte> to, CacheEntry entry, ulong keyHash, long deadline, in SegmentSeed seed)
+    public static void WriteValue(
+        Span<byte> to, CacheEntry entry, ulong keyHash, long deadline, in SegmentSeed seed, StoredValue? stored = null)
     {
+        byte[] bytes = stored?.Bytes ?? entry.Value;
         var header = new RecordHeader
         {
             Kind = RecordKind.Value,
@@ -99,8 +102,10 @@ internal static class RecordFormat
             IsRetained = entry.IsRetained,
             KeyBytes = 2 * entry.Key.Text.Length,
             TagsBytes = (int)TagsLength(entry.Tags),
-            StoredBytes = entry.Value.Length,
-            RawBytes = entry.Value.Length,
+            Codec = stored?.Codec ?? RecordCodec.None,
+            IsProtected = stored is { IsProtected: true },
+            StoredBytes = bytes.Length,
+            RawBytes = stored?.RawBytes ?? bytes.Length,
             Sequence = entry.Sequence,
             Ticket = entry.Ticket,
             KeyHash = keyHash,
@@ -112,7 +117,7 @@ internal static class RecordFormat
         var rest = to[HeaderBytes..];
         MemoryMarshal.AsBytes(entry.Key.Text.AsSpan()).CopyTo(rest);
         rest = WriteTags(rest[header.KeyBytes..], entry.Tags);
-        entry.Value.CopyTo(rest);
+        bytes.CopyTo(rest);
         Finish(to, header, seed);
     }
 
@@ -153,7 +158,7 @@ internal static class RecordFormat
 
         header.Kind = (RecordKind)from[4];
         header.Space = (KeySpace)from[5];
-        header.Codec = from[6];
+        header.Codec = (RecordCodec)from[6];
         header.IsRetained = (from[7] & RetainedFlag) != 0;
         header.KeyBytes = BinaryPrimitives.ReadInt32LittleEndian(from[8..]);
         header.TagsBytes = BinaryPrimitives.ReadInt32LittleEndian(from[12..]);
@@ -165,10 +170,14 @@ internal static class RecordFormat
         header.AbsoluteExpiry = BinaryPrimitives.ReadInt64LittleEndian(from[48..]);
         header.SlidingTicks = BinaryPrimitives.ReadInt64LittleEndian(from[56..]);
         header.Deadline = BinaryPrimitives.ReadInt64LittleEndian(from[64..]);
-        header.KeyId = BinaryPrimitives.ReadUInt32LittleEndian(from[72..]);
+        uint protection = BinaryPrimitives.ReadUInt32LittleEndian(from[72..]);
+        header.IsProtected = protection == Protected;
         header.TagCount = BinaryPrimitives.ReadUInt16LittleEndian(from[76..]);
         header.PayloadChecksum = BinaryPrimitives.ReadUInt64LittleEndian(from[80..]);
-        return (header.KeyBytes | header.TagsBytes | header.StoredBytes | header.RawBytes) >= 0 && (header.KeyBytes & 1) == 0;
+        return (header.KeyBytes | header.TagsBytes | header.StoredBytes | header.RawBytes) >= 0
+            && (header.KeyBytes & 1) == 0
+            && header.Codec <= RecordCodec.Brotli
+            && protection <= Protected;
     }
 
     /// <summary>Whether key, tags and value are what was written. <paramref name="record"/> begins with the header.</summary>
@@ -212,7 +221,7 @@ internal static class RecordFormat
         return from.IsEmpty ? tags : null;
     }
 
-    private static Span<byte> WriteTags(Span<byte> to, string[] tags)
+    public static Span<byte> WriteTags(Span<byte> to, string[] tags)
     {
         foreach (string tag in tags)
         {
@@ -232,7 +241,7 @@ internal static class RecordFormat
         BinaryPrimitives.WriteUInt32LittleEndian(to, Magic);
         to[4] = (byte)header.Kind;
         to[5] = (byte)header.Space;
-        to[6] = header.Codec;
+        to[6] = (byte)header.Codec;
         to[7] = header.IsRetained ? RetainedFlag : (byte)0;
         BinaryPrimitives.WriteInt32LittleEndian(to[8..], header.KeyBytes);
         BinaryPrimitives.WriteInt32LittleEndian(to[12..], header.TagsBytes);
@@ -244,7 +253,7 @@ internal static class RecordFormat
         BinaryPrimitives.WriteInt64LittleEndian(to[48..], header.AbsoluteExpiry);
         BinaryPrimitives.WriteInt64LittleEndian(to[56..], header.SlidingTicks);
         BinaryPrimitives.WriteInt64LittleEndian(to[64..], header.Deadline);
-        BinaryPrimitives.WriteUInt32LittleEndian(to[72..], header.KeyId);
+        BinaryPrimitives.WriteUInt32LittleEndian(to[72..], header.IsProtected ? Protected : 0);
         BinaryPrimitives.WriteUInt16LittleEndian(to[76..], (ushort)header.TagCount);
         BinaryPrimitives.WriteUInt16LittleEndian(to[78..], 0);
         BinaryPrimitives.WriteUInt64LittleEndian(to[80..], XxHash3.HashToUInt64(to.Slice(HeaderBytes, payload), seed.Seed));

@@ -8,17 +8,25 @@ internal enum ReadOutcome
     Miss = 0,
     Hit = 1,
     Corrupt = 2,
+
+    /// <summary>In order, and nothing that this process can decrypt: gone, and nobody's fault.</summary>
+    Undecryptable = 3,
+
+    /// <summary>The keys of the value cannot be had at the moment.</summary>
+    KeysUnavailable = 4,
 }
 
 /// <summary>
 /// Reads one record and believes nothing: header, checksum, sequence number and full key have to be what the index promises. A
 /// record that does not verify is read once more, because memory and buses flip bits too; then its bytes go to quarantine and the
 /// entry is dropped. Another key under the same hash, or a record that does not verify because the index has moved on and its
-/// segment has gone, is a plain miss and nobody's fault.
+/// segment has gone, is a plain miss and nobody's fault. A value that cannot be decrypted is dropped and no fault of the disk either;
+/// of the first ones the bytes are kept, which is enough to see that it is the keys.
 /// </summary>
-internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quarantine quarantine)
+internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quarantine quarantine, ValueCodec codec)
 {
     private const int Attempts = 2;
+    private const int MaxUndecryptableKept = 16;
 
     /// <summary>Copying more than this costs more than handing the read over to a lane.</summary>
     private const int MaxCachedBytes = 256 << 10;
@@ -26,8 +34,12 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
     /// <summary>For key, tags and lengths a longer record is not read whole, and so not verified beyond its header and key.</summary>
     private const int MaxWholeHeadBytes = 64 << 10;
 
-    /// <summary>Reads a version from where the index had it. Throws what the file system throws.</summary>
-    public ReadOutcome Read(in CacheKey key, IndexedEntry where, out CacheEntry? entry)
+    private int _undecryptableCount;
+
+    /// <summary>
+    /// Reads a version from where the index had it, and tells whoever waits when the disk has answered. Throws what the file system throws.
+    /// </summary>
+    public ReadOutcome Read(in CacheKey key, IndexedEntry where, PendingRead? pending, out CacheEntry? entry)
     {
         entry = null;
         for (int attempt = 1; ; attempt++)
@@ -40,13 +52,15 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
             byte[] buffer = ArrayPool<byte>.Shared.Rent(where.Length);
             try
             {
+                pending?.HasAnswered = false;
                 int read = ReadBytes(segment, buffer.AsSpan(0, where.Length), where.Offset);
                 var record = buffer.AsSpan(0, read);
-                if (Verify(record, segment.Seed, where.Sequence, out var header))
+                pending?.HasAnswered = true;
+                bool verifies = Verify(record, segment.Seed, where.Sequence, out var header);
+                var outcome = verifies ? Decode(buffer, header, key, where.Deadline, out entry) : DecodeOutcome.Corrupt;
+                if (outcome != DecodeOutcome.Corrupt)
                 {
-                    bool sameKey = header.Space == key.Space && RecordFormat.KeyOf(record, header).SequenceEqual(key.Text);
-                    entry = sameKey ? Decode(record, header, key, where.Deadline) : null;
-                    return entry is null ? ReadOutcome.Miss : ReadOutcome.Hit;
+                    return Judge(outcome, entry, where, segment, record);
                 }
 
                 if (!StillThere(where))
@@ -56,7 +70,7 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
 
                 if (attempt == Attempts)
                 {
-                    GiveUp(segment, where, record);
+                    GiveUp(segment, where, record, verifies ? QuarantineReason.PayloadDamaged : ReasonAgainst(record, segment.Seed, where));
                     return ReadOutcome.Corrupt;
                 }
             }
@@ -116,12 +130,9 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
 
         byte[] buffer = ArrayPool<byte>.Shared.Rent(where.Length);
         var record = buffer.AsSpan(0, where.Length);
-        if (segment.File.TryReadCached(record, where.Offset)
-            && Verify(record, segment.Seed, where.Sequence, out var header)
-            && header.Space == key.Space
-            && RecordFormat.KeyOf(record, header).SequenceEqual(key.Text))
+        if (segment.File.TryReadCached(record, where.Offset) && Verify(record, segment.Seed, where.Sequence, out var header))
         {
-            entry = Decode(record, header, key, where.Deadline);
+            Decode(buffer, header, key, where.Deadline, out entry);
         }
 
         ArrayPool<byte>.Shared.Return(buffer);
@@ -129,10 +140,10 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
     }
 
     /// <summary>
-    /// Reads a live value for reinsertion, on the writer lane; null where it has moved on or does not verify. Throws what the file
-    /// system throws.
+    /// Reads a live value for reinsertion, on the writer lane, as it is stored; null where it has moved on, does not verify, or is not
+    /// protected and should be. Throws what the file system throws.
     /// </summary>
-    public CacheEntry? ReadValue(SegmentFile segment, in IndexedEntry where)
+    public StoredEntry? ReadStored(SegmentFile segment, in IndexedEntry where)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(where.Length);
         try
@@ -142,8 +153,7 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
                 var record = buffer.AsSpan(0, segment.File.Read(buffer.AsSpan(0, where.Length), where.Offset));
                 if (Verify(record, segment.Seed, where.Sequence, out var header))
                 {
-                    return Decode(
-                        record, header, new CacheKey(header.Space, RecordFormat.KeyOf(record, header).ToString()), where.Deadline);
+                    return header.IsProtected == codec.IsToBeProtected(header.Space) ? CopyOf(record, header, where.Deadline) : null;
                 }
 
                 if (!StillThere(where))
@@ -153,7 +163,7 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
 
                 if (attempt == Attempts)
                 {
-                    GiveUp(segment, where, record);
+                    GiveUp(segment, where, record, ReasonAgainst(record, segment.Seed, where));
                     return null;
                 }
             }
@@ -164,11 +174,40 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
         }
     }
 
-    private void GiveUp(SegmentFile segment, in IndexedEntry where, ReadOnlySpan<byte> record)
+    /// <summary>Reads a live value whose key is not known; null where that does not give it. Throws what the file system throws.</summary>
+    public CacheEntry? ReadValue(SegmentFile segment, in IndexedEntry where) =>
+        ReadStored(segment, where) is { } live && Read(live.Entry.Key, where, null, out var entry) == ReadOutcome.Hit ? entry : null;
+
+    /// <summary>What becomes of a record that verifies.</summary>
+    private ReadOutcome Judge(
+        DecodeOutcome outcome, CacheEntry? entry, in IndexedEntry where, SegmentFile segment, ReadOnlySpan<byte> record)
+    {
+        switch (outcome)
+        {
+            case DecodeOutcome.KeysUnavailable:
+                return ReadOutcome.KeysUnavailable;
+            case DecodeOutcome.Undecryptable when StillThere(where):
+                index.RemoveIfSame(where.KeyHash, where.Sequence, where.Slot);
+                if (Interlocked.Increment(ref _undecryptableCount) <= MaxUndecryptableKept)
+                {
+                    var place = new DamagedPlace(
+                        QuarantineReason.Undecryptable, segment.Number, where.Offset, where.KeyHash, where.Length);
+                    quarantine.Keep(place, record);
+                }
+
+                return ReadOutcome.Undecryptable;
+            case DecodeOutcome.TooLarge:
+                index.RemoveIfSame(where.KeyHash, where.Sequence, where.Slot);
+                return ReadOutcome.Miss;
+            default:
+                return entry is null ? ReadOutcome.Miss : ReadOutcome.Hit;
+        }
+    }
+
+    private void GiveUp(SegmentFile segment, in IndexedEntry where, ReadOnlySpan<byte> record, QuarantineReason reason)
     {
         index.RemoveIfSame(where.KeyHash, where.Sequence, where.Slot);
         segment.CountCorrupt();
-        var reason = ReasonAgainst(record, segment.Seed, where);
         quarantine.Keep(new DamagedPlace(reason, segment.Number, where.Offset, where.KeyHash, where.Length), record);
     }
 
@@ -192,8 +231,6 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
         RecordFormat.TryReadHeader(record, seed, out header)
         && header.Kind == RecordKind.Value
         && header.Sequence == sequence
-        && header.Codec == 0
-        && header.StoredBytes == header.RawBytes
         && RecordFormat.VerifyPayload(record, header, seed);
 
     /// <summary>Why bytes do not verify. Asked afterwards, so that what verifies does not pay for it.</summary>
@@ -203,19 +240,40 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
         : header.Sequence == where.Sequence && !RecordFormat.VerifyPayload(record, header, seed) ? QuarantineReason.PayloadDamaged
         : QuarantineReason.WrongRecord;
 
-    private static CacheEntry? Decode(ReadOnlySpan<byte> record, in RecordHeader header, in CacheKey key, long deadline)
+    /// <summary>The entry of a verified record; null, and an outcome of <see cref="DecodeOutcome.Decoded"/>, where it is another key's.</summary>
+    private DecodeOutcome Decode(byte[] record, in RecordHeader header, in CacheKey key, long deadline, out CacheEntry? entry)
+    {
+        entry = null;
+        if (header.Space != key.Space
+            || !RecordFormat.KeyOf(record, header).SequenceEqual(key.Text)
+            || RecordFormat.TagsOf(record, header) is not { } tags)
+        {
+            return DecodeOutcome.Decoded;
+        }
+
+        var outcome = codec.Decode(record, header, out byte[] value);
+        entry = outcome == DecodeOutcome.Decoded ? EntryOf(key, value, tags, header, deadline) : null;
+        return outcome;
+    }
+
+    private static StoredEntry? CopyOf(ReadOnlySpan<byte> record, in RecordHeader header, long deadline)
     {
         if (RecordFormat.TagsOf(record, header) is not { } tags)
         {
             return null;
         }
 
+        var key = new CacheKey(header.Space, RecordFormat.KeyOf(record, header).ToString());
+        byte[] bytes = RecordFormat.ValueOf(record, header).ToArray();
+        return new StoredEntry(
+            EntryOf(key, bytes, tags, header, deadline),
+            new StoredValue(bytes, header.Codec, header.RawBytes, header.IsProtected, store: null));
+    }
+
+    private static CacheEntry EntryOf(in CacheKey key, byte[] value, string[] tags, in RecordHeader header, long deadline)
+    {
         var entry = new CacheEntry(
-            key,
-            RecordFormat.ValueOf(record, header).ToArray(),
-            tags,
-            new Expiry(header.AbsoluteExpiry, header.SlidingTicks),
-            Math.Min(deadline, header.AbsoluteExpiry))
+            key, value, tags, new Expiry(header.AbsoluteExpiry, header.SlidingTicks), Math.Min(deadline, header.AbsoluteExpiry))
         {
             IsRetained = header.IsRetained,
         };

@@ -63,7 +63,7 @@ internal sealed class SegmentStore : IDisposable
         SuperblockFile superblock)
     {
         (_directory, _settings, _clock, _quarantine, _trust, _listener) = (directory, settings, clock, quarantine, trust, listener);
-        _reader = new RecordReader(_segments, Index, _quarantine);
+        _reader = new RecordReader(_segments, Index, _quarantine, settings.Codec);
         (_superblock, _writer, _reclaim) = (superblock, null!, null!);
         Use(superblock);
     }
@@ -100,7 +100,7 @@ internal sealed class SegmentStore : IDisposable
         directory.Prepare();
         directory.Lock();
         quarantine.Load();
-        var superblock = SuperblockFile.Open(directory, trust, clock, previous: null);
+        var superblock = SuperblockFile.Open(directory, trust, clock, settings.Codec.Protects, previous: null);
         var store = new SegmentStore(directory, settings, clock, quarantine, trust, listener, superblock);
         try
         {
@@ -133,7 +133,7 @@ internal sealed class SegmentStore : IDisposable
             _directory.Lock();
         }
 
-        Use(SuperblockFile.Open(_directory, _trust, _clock, _superblock.Identity));
+        Use(SuperblockFile.Open(_directory, _trust, _clock, _settings.Codec.Protects, _superblock.Identity));
 
         // The barriers that are known have the numbers of before; what is written from here on has to be above them.
         _writer.ContinueAfter(highest);
@@ -158,9 +158,9 @@ internal sealed class SegmentStore : IDisposable
     public ulong HashOf(in CacheKey key) => KeyHash.Of(key, _superblock.Identity.HashSeed);
 
     /// <summary>Reads one version, verified. Runs on any thread but the writer lane's.</summary>
-    public ReadOutcome Read(in CacheKey key, in IndexedEntry where, out CacheEntry? entry)
+    public ReadOutcome Read(in CacheKey key, in IndexedEntry where, out CacheEntry? entry, PendingRead? pending = null)
     {
-        var outcome = _reader.Read(key, where, out entry);
+        var outcome = _reader.Read(key, where, pending, out entry);
         if (outcome == ReadOutcome.Corrupt && _segments.At(where.Slot) is { CorruptCount: >= DamagedAtCount, IsRetired: false })
         {
             Interlocked.Increment(ref _damagedCount);
@@ -380,6 +380,7 @@ internal sealed class SegmentStore : IDisposable
     {
         var storeId = superblock.Identity.StoreId;
         _superblock = superblock;
+        _settings.Codec.Use(storeId);
         _writer = new SegmentWriter(_directory, _settings, storeId, _segments, Index, Barriers, _clock);
         _reclaim = new Reclaim(_directory, _settings, storeId, _segments, Index, Barriers, _writer, _reader, _clock, _listener);
     }
@@ -394,6 +395,12 @@ internal sealed class SegmentStore : IDisposable
             var deadWaiters = _directory.DeadWaiters(_trust.Session);
             _superblock.WriteBoth(StateAs(isClean: false));
             _trust.Absolve(deadWaiters);
+            if (_settings.Codec.Protects)
+            {
+                // What is kept of a store before may be in clear text.
+                _quarantine.Empty();
+            }
+
             _trust.Vouch(Guid.Empty);
             Report = new OpenReport(true, _superblock.Reason, 0, 0, 0);
         }
@@ -439,6 +446,7 @@ internal sealed class SegmentStore : IDisposable
         for (int i = writtenCount; i < batch.Count; i++)
         {
             var mutation = batch[i];
+            _settings.Codec.Encode(mutation);
             bool hasRoom = _writer.HasRoom(mutation.RecordBytes);
             if (!hasRoom)
             {
@@ -448,7 +456,7 @@ internal sealed class SegmentStore : IDisposable
             }
 
             MarkSegment();
-            if (hasRoom)
+            if (hasRoom && mutation.Stored != StoredValue.Refused)
             {
                 _writer.Add(mutation);
             }

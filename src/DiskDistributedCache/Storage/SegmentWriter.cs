@@ -80,7 +80,7 @@ internal sealed class SegmentWriter(
         switch (mutation.Kind)
         {
             case RecordKind.Value when IsCurrent(mutation.Entry!, mutation.KeyHash):
-                AddValue(mutation.Entry!, mutation.KeyHash, mutation.Entry!.Deadline, EntryIndex.PendingSlot);
+                AddValue(mutation.Entry!, mutation.Stored, mutation.KeyHash, mutation.Entry!.Deadline, EntryIndex.PendingSlot);
                 break;
             case RecordKind.Value:
                 Refuse(mutation);
@@ -100,10 +100,10 @@ internal sealed class SegmentWriter(
         AddMark(RecordKind.Removal, value.Sequence, value.KeyHash, null, 0, 0);
     }
 
-    /// <summary>Appends a live value again under its old number.</summary>
-    public void AddAgain(CacheEntry entry, in IndexedEntry where)
+    /// <summary>Appends a live value again under its old number, in the form in which it was.</summary>
+    public void AddAgain(StoredEntry live, in IndexedEntry where)
     {
-        AddValue(entry, where.KeyHash, where.Deadline, where.Slot);
+        AddValue(live.Entry, live.Stored, where.KeyHash, where.Deadline, where.Slot);
         directory.Counts.Reinserted(where.Length);
     }
 
@@ -239,11 +239,16 @@ internal sealed class SegmentWriter(
         && !barriers.Covers(entry.Tags, entry.Ticket)
         && !entry.IsExpired(clock.NowTicks);
 
-    private void AddValue(CacheEntry entry, ulong keyHash, long deadline, int fromSlot)
+    private void AddValue(CacheEntry entry, StoredValue? stored, ulong keyHash, long deadline, int fromSlot)
     {
-        int length = (int)RecordFormat.LengthOf(entry);
+        if (settings.Codec.IsToBeProtected(entry.Key.Space) && stored is not { IsProtected: true })
+        {
+            throw new InvalidOperationException("A value that has to be protected is not.");
+        }
+
+        int length = (int)RecordFormat.LengthOf(entry, stored);
         var to = Reserve(length);
-        RecordFormat.WriteValue(to, entry, keyHash, deadline, _active!.Seed);
+        RecordFormat.WriteValue(to, entry, keyHash, deadline, _active!.Seed, stored);
         _run.Add(new Placed(RecordKind.Value, entry.Sequence, keyHash, null, _runBytes, length, 0, deadline, fromSlot, entry.IsRetained));
         _runBytes += length;
     }

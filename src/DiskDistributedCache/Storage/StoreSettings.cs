@@ -19,6 +19,9 @@ internal sealed record StoreSettings
     /// <summary>Bytes that are left free on the file system.</summary>
     public long MinFreeDiskBytes { get; init; }
 
+    /// <summary>What values go through between memory and disk.</summary>
+    public ValueCodec Codec { get; init; } = ValueCodec.Plain;
+
     /// <summary>Records after which a segment is full whatever their size, so that erasing one never drops most of a small index.</summary>
     public int MaxSegmentRecords => Math.Max(1, MaxEntries / MinSegments);
 

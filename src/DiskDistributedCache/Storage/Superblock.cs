@@ -30,6 +30,9 @@ internal sealed record Superblock
 
     public bool IsSuspect { get; init; }
 
+    /// <summary>Whether the values of the store are protected, all of them.</summary>
+    public bool IsProtected { get; init; }
+
     /// <summary>Whether the segment of the mark ends there: nothing was or will be appended to it.</summary>
     public bool IsMarkFinal { get; init; }
 
@@ -44,7 +47,8 @@ internal sealed record Superblock
         slot.Clear();
         BinaryPrimitives.WriteUInt64LittleEndian(slot, Magic);
         BinaryPrimitives.WriteInt32LittleEndian(slot[8..], Version);
-        BinaryPrimitives.WriteInt32LittleEndian(slot[12..], (IsClean ? 1 : 0) | (IsSuspect ? 2 : 0) | (IsMarkFinal ? 4 : 0));
+        BinaryPrimitives.WriteInt32LittleEndian(
+            slot[12..], (IsClean ? 1 : 0) | (IsSuspect ? 2 : 0) | (IsMarkFinal ? 4 : 0) | (IsProtected ? 8 : 0));
         BinaryPrimitives.WriteInt64LittleEndian(slot[16..], Generation);
         StoreId.TryWriteBytes(slot[24..]);
         BinaryPrimitives.WriteInt64LittleEndian(slot[40..], HashSeed);
@@ -76,6 +80,7 @@ internal sealed record Superblock
             IsClean = (flags & 1) != 0,
             IsSuspect = (flags & 2) != 0,
             IsMarkFinal = (flags & 4) != 0,
+            IsProtected = (flags & 8) != 0,
             Generation = BinaryPrimitives.ReadInt64LittleEndian(slot[16..]),
             StoreId = new Guid(slot.Slice(24, 16)),
             HashSeed = BinaryPrimitives.ReadInt64LittleEndian(slot[40..]),

@@ -12,7 +12,8 @@ internal readonly record struct StoreState(LogMark Mark, bool IsMarkFinal, bool 
 ///
 /// What is found is believed if both slots verify, say the same store, and either say that it was closed clean, or the witness vouches
 /// for its last session, which belonged to this run of the operating system and to this mount; and if nobody has acknowledged
-/// mutations that it does not have. Everything else begins a new store.
+/// mutations that it does not have; and if its values are protected when they should be, and only then. Everything else begins a new
+/// store.
 ///
 /// Order of effects: a heartbeat writes the slot that is not the newest, so that one of the two is always whole.
 /// </summary>
@@ -44,18 +45,20 @@ internal sealed class SuperblockFile : IDisposable
     /// <param name="directory">The directory.</param>
     /// <param name="trust">What this process is known by.</param>
     /// <param name="clock">The clock that deadlines go by.</param>
+    /// <param name="isProtected">Whether the values of this process's store are protected. A store in which that is different is not believed.</param>
     /// <param name="previous">
     /// The identity of a store that this process gave up. Then nothing that is found is believed, and the new store hashes keys
     /// the same way.
     /// </param>
-    public static SuperblockFile Open(CacheDirectory directory, TrustMark trust, CacheClock clock, Superblock? previous)
+    public static SuperblockFile Open(
+        CacheDirectory directory, TrustMark trust, CacheClock clock, bool isProtected, Superblock? previous)
     {
         var file = directory.Open(directory.Superblock, FileMode.OpenOrCreate);
         try
         {
             var here = (BootId: directory.ReadBootId(), directory.MountId);
             var (found, reason) = previous is null
-                ? Judge(file, here, directory, trust, clock)
+                ? Judge(file, here, directory, trust, clock, isProtected)
                 : (null, "the content of the disk was given up");
             var identity = (found ?? NewIdentity(previous)) with
             {
@@ -63,6 +66,7 @@ internal sealed class SuperblockFile : IDisposable
                 BootId = here.BootId,
                 MountId = here.MountId,
                 IsClean = found?.IsClean ?? false,
+                IsProtected = isProtected,
             };
             return new SuperblockFile(directory, clock, file, identity, found, reason);
         }
@@ -125,7 +129,7 @@ internal sealed class SuperblockFile : IDisposable
     public void Dispose() => _file.Dispose();
 
     private static (Superblock? Found, string Reason) Judge(
-        StoreFile file, (Guid BootId, long MountId) here, CacheDirectory directory, TrustMark trust, CacheClock clock)
+        StoreFile file, (Guid BootId, long MountId) here, CacheDirectory directory, TrustMark trust, CacheClock clock, bool isProtected)
     {
         if (ReadSlots(file) is not var (first, second))
         {
@@ -146,6 +150,11 @@ internal sealed class SuperblockFile : IDisposable
         if (trust.Witness.IsRevokedByOther(trust.Session) || directory.DeadWaiters(trust.Session).Count > 0)
         {
             return (null, "a process that could not write to it has ended");
+        }
+
+        if (first.IsProtected != isProtected || second.IsProtected != isProtected)
+        {
+            return (null, isProtected ? "its values are not encrypted" : "its values are encrypted");
         }
 
         if (first.IsClean && second.IsClean)

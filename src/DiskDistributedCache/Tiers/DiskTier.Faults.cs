@@ -33,6 +33,12 @@ internal sealed partial class DiskTier
         {
             if (mutation.Entry is { } entry)
             {
+                if (entry.IsRetained && mutation.Stored == StoredValue.Refused)
+                {
+                    // It could not be encrypted: memory alone has it.
+                    WriteRetainedAgain();
+                }
+
                 Written?.Invoke(entry);
             }
         }
@@ -62,11 +68,11 @@ internal sealed partial class DiskTier
                 return new ReadResult(head is null ? ReadOutcome.Miss : ReadOutcome.Hit, null, head);
             }
 
-            var outcome = store.Read(key, read.Where, out var entry);
+            var outcome = store.Read(key, read.Where, out var entry, read);
             if (outcome != ReadOutcome.Corrupt)
             {
                 operation.Succeed();
-                return new ReadResult(outcome, entry);
+                return outcome == ReadOutcome.KeysUnavailable ? null : new ReadResult(outcome, entry);
             }
 
             operation.Corrupt(read.Where.Slot);

@@ -21,6 +21,7 @@ internal sealed partial class DiskTier
     private TaskCompletionSource? _trusting;
     private bool _isWaitingForLock;
     private bool _owesRetained;
+    private bool _wasRefused;
     private bool _wasShortOfSpace;
 
     // Changed while the lane's queue is locked.
@@ -70,6 +71,15 @@ internal sealed partial class DiskTier
             {
                 var mutation = Mutation.Of(entry);
                 (mutation.Sequence, mutation.KeyHash) = (entry.Sequence, _store!.HashOf(entry.Key));
+                _settings.Codec.Encode(mutation);
+                if (mutation.Stored == StoredValue.Refused)
+                {
+                    // Nor will the next one be taken. It stays in memory, and is tried again.
+                    _wasRefused = true;
+                    _store.Index.RemoveIfSame(mutation.KeyHash, mutation.Sequence, EntryIndex.PendingSlot);
+                    break;
+                }
+
                 batch.Add(mutation);
                 bytes += mutation.RecordBytes;
             }
@@ -152,6 +162,11 @@ internal sealed partial class DiskTier
         {
             _writer.Retry();
             TryTrust();
+            if (_settings.Codec.TakeRefused())
+            {
+                // What was set while its keys were away is in memory only.
+                PostOnLane(WriteBackWhenDrained, JobTime.Long);
+            }
         }
     }
 
@@ -256,8 +271,9 @@ internal sealed partial class DiskTier
         // Else the syncs that failed during the outage would be met, and counted, again.
         RetireDamaged(store);
         WriteWaiting();
+        _wasRefused = false;
         MemoryWanted?.Invoke(false);
-        _owesRetained = false;
+        _owesRetained &= _wasRefused;
         WriteWaiting();
     }
 
@@ -283,9 +299,10 @@ internal sealed partial class DiskTier
 
     private void TryWriteRetained()
     {
+        _wasRefused = false;
         if (_owesRetained && TryOnDisk("writing what is retained", _ => MemoryWanted?.Invoke(true)))
         {
-            _owesRetained = false;
+            _owesRetained = _wasRefused;
         }
     }
 

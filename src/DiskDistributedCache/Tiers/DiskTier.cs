@@ -69,7 +69,7 @@ internal sealed partial class DiskTier : IDisposable
         long maxOwedBytes)
     {
         (_clock, _health, _metrics, _logger, _listener, _timeProvider) = (clock, health, metrics, logger, listener, timeProvider);
-        _settings = StoreSettings.From(options);
+        _settings = StoreSettings.From(options) with { Codec = new ValueCodec(options, clock, logger) };
         _directory = new CacheDirectory(fileSystem, options.Directory!, options.WitnessDirectory) { Counts = metrics.Store };
         _quarantine = new Quarantine(_directory, clock, options.MaxQuarantineBytes)
         {
@@ -192,6 +192,18 @@ internal sealed partial class DiskTier : IDisposable
     }
 
     public void LeaveWhileStarting() => _startingLock.Exit();
+
+    /// <summary>
+    /// Encodes a value on its caller's thread. Not while it would be owed: what waits for long is kept as the value only, and the lane
+    /// encodes it.
+    /// </summary>
+    public void Encode(Mutation value)
+    {
+        if (_health.Mode == DiskCacheMode.Normal)
+        {
+            _settings.Codec.Encode(value);
+        }
+    }
 
     /// <summary>
     /// The place in the order at which something begins: an eviction that is accepted afterwards is newer. None that was acknowledged

@@ -26,7 +26,9 @@ internal sealed partial class TieredCache
             return Refuse(entry.Key, entry.Value.Length);
         }
 
-        return Mutate(Mutation.Of(entry, ticket));
+        var mutation = Mutation.Of(entry, ticket);
+        _disk.Encode(mutation);
+        return Mutate(mutation);
     }
 
     /// <summary>Does not store a value that is too large; an older version of its key goes too.</summary>

@@ -419,7 +419,7 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
             return Missed(Lookup.Unknown);
         }
 
-        if (read.Outcome == ReadOutcome.Corrupt && IsRetained(key))
+        if (read.Outcome is ReadOutcome.Corrupt or ReadOutcome.Undecryptable && IsRetained(key))
         {
             LoseRetained();
             return Missed(Lookup.Unknown);

@@ -69,6 +69,29 @@ public sealed class GoldenFileTests
         Assert.Equal(bytes.Length, header.RecordBytes);
     }
 
+    [Fact]
+    public void A_compressed_value_is_read_back()
+    {
+        byte[] bytes = BytesOf("record-value-compressed");
+        Assert.True(RecordFormat.TryReadHeader(bytes, Structures.Seed, out var header));
+        Assert.True(RecordFormat.VerifyPayload(bytes, header, Structures.Seed));
+        Assert.Equal((RecordCodec.GZip, false, Structures.RawBytes), (header.Codec, header.IsProtected, header.RawBytes));
+        Assert.Equal(DecodeOutcome.Decoded, ValueCodec.Plain.Decode(bytes, header, out byte[] value));
+        Assert.Equal(string.Concat(Enumerable.Repeat("value ", 40)), Encoding.ASCII.GetString(value));
+    }
+
+    [Fact]
+    public void A_protected_value_is_read_back_and_not_decoded_without_its_protector()
+    {
+        byte[] bytes = BytesOf("record-value-protected");
+        Assert.True(RecordFormat.TryReadHeader(bytes, Structures.Seed, out var header));
+        Assert.True(RecordFormat.VerifyPayload(bytes, header, Structures.Seed));
+        Assert.Equal((RecordCodec.Brotli, true, Structures.RawBytes), (header.Codec, header.IsProtected, header.RawBytes));
+        Assert.Equal(60, RecordFormat.ValueOf(bytes, header).Length);
+        Assert.Equal(DecodeOutcome.Undecryptable, ValueCodec.Plain.Decode(bytes, header, out byte[] value));
+        Assert.Empty(value);
+    }
+
     [Theory]
     [InlineData("record-removal", 2)]
     [InlineData("record-tag-eviction", 3)]
@@ -111,6 +134,9 @@ public sealed class GoldenFileTests
     [Theory]
     [InlineData("superblock-slot-0", 4096, "0:DDCSUPER 8/4:1 12/4:5 16/8:2827262524232221 40/8:0807060504030201 80/8:1817161514131211 "
         + "88/8:3837363534333231 96/8:4847464544434241 104/8:5857565554535251 112/8:6867666564636261 120/8:7877767574737271")]
+    [InlineData("superblock-of-encrypted-store", 4096, "0:DDCSUPER 12/4:D")]
+    [InlineData("record-value-compressed", 168, "4/1:1 6/1:1 8/4:6 12/4:16 16/4:1D 20/4:F0 72/4:0 96/2:6B 124/2:8B1F 153/4:0 157/2:0")]
+    [InlineData("record-value-protected", 192, "4/1:1 6/1:2 8/4:6 12/4:16 16/4:3C 20/4:F0 72/4:1 76/2:2 96/2:6B 124/8:8786858483828180")]
     [InlineData("segment-header", 128, "0:DDCSEGMT 8/4:1 12/4:0 32/8:7 40/8:10000 48/8:80 56/8:1000 64/8:ABCDEF 72/8:0 112/8:0")]
     [InlineData("segment-header-with-carried-footer", 192, "12/4:40 48/8:C0 128:DDCFOOTR 136/4:0 144/8:1000 152/8:ABCDEF "
         + "160:DDCTRAIL 168/8:40")]

@@ -32,6 +32,13 @@ internal static class Structures
 
     public static CacheEntry Entry { get; } = EntryOf("k\ud800y", "value"u8.ToArray(), ["red", "grün"]);
 
+    /// <summary>The length of "value " forty times.</summary>
+    public const int RawBytes = 240;
+
+    /// <summary>That, as GZip: fixed, because another version of the library may find another form.</summary>
+    public static byte[] Compressed { get; } =
+        Convert.FromHexString("1f8b08000000000002032b4bcc294d55281b312400164c0016f0000000");
+
     public static DamagedPlace Damage { get; } = new(QuarantineReason.PayloadDamaged, SegmentNumber, 0x80, KeyHash, 144);
 
     /// <summary>By the names of their files.</summary>
@@ -39,11 +46,14 @@ internal static class Structures
     {
         ["superblock-slot-0"] = () => Slot(0),
         ["superblock-slot-1"] = () => Slot(1),
+        ["superblock-of-encrypted-store"] = () => Slot(0, Superblock with { IsProtected = true }),
         ["segment-header"] = () => SegmentFormat.WriteHeader(StoreId, SegmentNumber, 0x10000, Predecessor, [], Seed),
         ["segment-header-with-carried-footer"] =
             () => SegmentFormat.WriteHeader(StoreId, SegmentNumber, 0x10000, Predecessor, CarriedFooter(), Seed),
         ["record-value"] = () => Record(
             RecordFormat.LengthOf(Entry), to => RecordFormat.WriteValue(to, Entry, KeyHash, Entry.Deadline, Seed)),
+        ["record-value-compressed"] = () => Value(new StoredValue(Compressed, RecordCodec.GZip, RawBytes, isProtected: false, store: null)),
+        ["record-value-protected"] = () => Value(new StoredValue(Bytes(0x80, 60), RecordCodec.Brotli, RawBytes, isProtected: true, store: null)),
         ["record-removal"] = () => Mark(RecordKind.Removal, null, 0, 0),
         ["record-tag-eviction"] = () => Mark(RecordKind.TagEviction, "grün", 0, 0),
         ["record-clear"] = () => Mark(RecordKind.Clear, null, 0, 0),
@@ -78,10 +88,13 @@ internal static class Structures
         return file;
     }
 
-    private static byte[] Slot(int number)
+    private static byte[] Value(StoredValue stored) => Record(
+        RecordFormat.LengthOf(Entry, stored), to => RecordFormat.WriteValue(to, Entry, KeyHash, Entry.Deadline, Seed, stored));
+
+    private static byte[] Slot(int number, Superblock? superblock = null)
     {
         byte[] slot = new byte[Superblock.SlotBytes];
-        Superblock.WriteTo(slot, number);
+        (superblock ?? Superblock).WriteTo(slot, number);
         return slot;
     }
 
