@@ -113,7 +113,7 @@ internal sealed class ReadLanes
     {
         foreach (var thread in _threads)
         {
-            thread.Start();
+            thread.UnsafeStart();
         }
     }
 

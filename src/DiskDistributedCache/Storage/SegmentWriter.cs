@@ -101,8 +101,11 @@ internal sealed class SegmentWriter(
     }
 
     /// <summary>Appends a live value again under its old number, in the form in which it was.</summary>
-    public void AddAgain(StoredEntry live, in IndexedEntry where) =>
+    public void AddAgain(StoredEntry live, in IndexedEntry where)
+    {
         AddValue(live.Entry, live.Stored, where.KeyHash, where.Deadline, where.Slot);
+        directory.Counts.Reinserted(where.Length);
+    }
 
     /// <summary>Writes the run, verifies it and publishes where its values now are.</summary>
     public void WriteRun()

@@ -220,6 +220,7 @@ internal sealed partial class DiskTier
         }
 
         _isRecovering = true;
+        using var activity = _metrics.Activities.Recover();
         try
         {
             BringBack(store);
@@ -231,6 +232,7 @@ internal sealed partial class DiskTier
         }
         catch (Exception exception)
         {
+            activity.Failed(exception);
             string id = NextFaultId();
             _isWaitingForLock = exception is StoreInUseException;
             _metrics.CountDiskErrors(1);
@@ -264,7 +266,7 @@ internal sealed partial class DiskTier
         }
 
         // Else the syncs that failed during the outage would be met, and counted, again.
-        store.RetireDamaged();
+        RetireDamaged(store);
         WriteWaiting();
         MemoryWanted?.Invoke();
         WriteWaiting();
@@ -374,6 +376,7 @@ internal sealed partial class DiskTier
             return false;
         }
 
+        using var timing = _metrics.Time("a sync");
         try
         {
             store.Sync(unsynced);
@@ -381,13 +384,14 @@ internal sealed partial class DiskTier
         }
         catch (Exception exception)
         {
+            timing?.Failed(exception);
             if (exception is not SyncFailedBeforeException)
             {
                 CountFault(exception, "a sync");
             }
 
             _writer.Distrust();
-            PostOnLane(() => TryOnDisk("retiring a segment", damaged => damaged.RetireDamaged()), JobTime.Long);
+            PostOnLane(() => TryOnDisk("retiring a segment", RetireDamaged), JobTime.Long);
             return false;
         }
     }
