@@ -56,8 +56,8 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         _maxRecordBytes = Math.Min(options.MaxDiskBytes / 2, MaxRecordBytes);
         _maxMemoryBytes = options.MaxMemoryBytes;
         _memoryOnlyMaxBytes = options.MemoryOnlyMaxMemoryBytes ?? Math.Max(options.MaxMemoryBytes, unchecked(2 * options.MaxMemoryBytes));
-        _logger = new SafeLogger(loggerFactory.CreateLogger("DiskDistributedCache"));
-        _metrics = new CacheMetrics(meterFactory);
+        _logger = new SafeLogger(loggerFactory.CreateLogger(options.Name is { } name ? $"DiskDistributedCache.{name}" : "DiskDistributedCache"));
+        _metrics = new CacheMetrics(meterFactory, options.Name);
         Clock = new CacheClock(timeProvider);
         _health = new DiskHealth(timeProvider, options.MemoryOnlyThreshold, _logger);
         _memory = new MemoryTier(options.MaxMemoryBytes, KeepDeadline);
