@@ -17,7 +17,7 @@ internal static class Items
             if (item is null)
             {
                 item = await LoadItemAsync(id);
-                await cache.SetStringAsync(id, item, new() { SlidingExpiration = TimeSpan.FromMinutes(10) });
+                await cache.SetStringAsync(id, item, new DistributedCacheEntryOptions { SlidingExpiration = TimeSpan.FromMinutes(10) });
             }
 
             return item;
