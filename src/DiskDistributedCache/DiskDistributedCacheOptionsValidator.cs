@@ -36,7 +36,8 @@ internal sealed class DiskDistributedCacheOptionsValidator : IValidateOptions<Di
         if (!string.IsNullOrEmpty(name))
         {
             // They begin with the section in which the setting is; a named cache has one of its own.
-            mistakes = mistakes.ConvertAll(mistake => DiskCacheRegistration.SectionOf(name) + mistake[DiskDistributedCacheOptions.SectionName.Length..]);
+            mistakes = mistakes.ConvertAll(
+                mistake => DiskCacheRegistration.SectionOf(name) + mistake[DiskDistributedCacheOptions.SectionName.Length..]);
         }
 
         return mistakes.Count > 0 ? ValidateOptionsResult.Fail(mistakes) : ValidateOptionsResult.Success;

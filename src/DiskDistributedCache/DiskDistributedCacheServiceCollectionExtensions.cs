@@ -12,7 +12,8 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class DiskDistributedCacheServiceCollectionExtensions
 {
     // Kept as delegates, so that a second call recognizes what the first one registered.
-    private static readonly Func<IServiceProvider, object> s_createCache = services => CreateCache(services, services.GetRequiredService<IOptions<DiskDistributedCacheOptions>>());
+    private static readonly Func<IServiceProvider, object> s_createCache =
+        services => CreateCache(services, services.GetRequiredService<IOptions<DiskDistributedCacheOptions>>());
     private static readonly Func<IServiceProvider, object> s_findCache = services => services.GetRequiredService<DiskCache>();
     private static readonly Func<IServiceProvider, object?, object> s_createKeyedCache =
         (services, key) => CreateCache(services, services.GetRequiredService<IOptionsMonitor<DiskDistributedCacheOptions>>().Get(NameOf(key!)));
@@ -112,7 +113,9 @@ public static class DiskDistributedCacheServiceCollectionExtensions
         }
     }
 
-    /// <summary>Adds a cache to those of the application, with its options; the first one brings what serves all. False where it is there already.</summary>
+    /// <summary>
+    /// Adds a cache to those of the application, with its options; the first one brings what serves all. False where it is there already.
+    /// </summary>
     private static bool Register(IServiceCollection services, DiskCacheRegistration registration)
     {
         if (RegistrationsIn(services).Any(each => each.Name == registration.Name))
@@ -148,7 +151,8 @@ public static class DiskDistributedCacheServiceCollectionExtensions
         if (DiskCacheSettings.IsSetting(name))
         {
             throw new ArgumentException(
-                $"The key '{name}' is the name of a setting: the section '{DiskCacheRegistration.SectionOf(name)}' would be both. Choose another key.",
+                $"The key '{name}' is the name of a setting: the section '{DiskCacheRegistration.SectionOf(name)}' would be both. "
+                + "Choose another key.",
                 nameof(serviceKey));
         }
 

@@ -28,7 +28,8 @@ internal static partial class PackedFiles
         Check.Equal($"{name}: readme, icon, library and its documentation are there", "", string.Join(' ', expected.Except(Names(package))));
         Check.That($"{name}: the licence is MIT", manifest.Contains("<license type=\"expression\">MIT</license>", StringComparison.Ordinal));
         Check.That($"{name}: readme and icon are declared",
-            manifest.Contains("<readme>README.md</readme>", StringComparison.Ordinal) && manifest.Contains("<icon>icon.png</icon>", StringComparison.Ordinal));
+            manifest.Contains("<readme>README.md</readme>", StringComparison.Ordinal)
+            && manifest.Contains("<icon>icon.png</icon>", StringComparison.Ordinal));
         Check.Equal($"{name}: ASP.NET Core is wanted only where it is needed", name.EndsWith("AspNetCore", StringComparison.Ordinal).ToString(),
             manifest.Contains("Microsoft.AspNetCore.App", StringComparison.Ordinal).ToString());
         Check.That($"{name}: the symbols are there", Names(symbols).Contains($"lib/net10.0/{name}.pdb"));
@@ -36,7 +37,8 @@ internal static partial class PackedFiles
         // A path of the machine in them would make every build another one.
         bool isInLibrary = Read(package, $"lib/net10.0/{name}.dll").AsSpan().IndexOf(Encoding.UTF8.GetBytes(sourceRoot)) >= 0;
         Check.Equal($"{name}: the build does not depend on the folder it was made in", "False",
-            (isInLibrary || SourcesOf(Read(symbols, $"lib/net10.0/{name}.pdb")).Any(source => !source.StartsWith("/_", StringComparison.Ordinal))).ToString());
+            (isInLibrary || SourcesOf(Read(symbols, $"lib/net10.0/{name}.pdb"))
+                .Any(source => !source.StartsWith("/_", StringComparison.Ordinal))).ToString());
     }
 
     private static string[] SourcesOf(byte[] symbols)

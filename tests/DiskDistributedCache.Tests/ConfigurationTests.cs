@@ -103,6 +103,8 @@ public sealed class ConfigurationTests
             services.AddDiskDistributedCache();
         }
 
-        return (ServiceCollection)services.AddKeyedDiskDistributedCache("images", options => options.MaxEntries = 77).AddKeyedDiskDistributedCache("thumbs");
+        services.AddKeyedDiskDistributedCache("images", options => options.MaxEntries = 77);
+        services.AddKeyedDiskDistributedCache("thumbs");
+        return services;
     }
 }

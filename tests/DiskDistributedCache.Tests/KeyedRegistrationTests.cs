@@ -211,7 +211,8 @@ public sealed class KeyedRegistrationTests
                 self.EnableMeasurementEvents(instrument);
             }
         };
-        listener.SetMeasurementEventCallback<long>((_, _, tags, _) => names.Add(tags.ToArray().SingleOrDefault(tag => tag.Key == "diskcache.name").Value));
+        listener.SetMeasurementEventCallback<long>(
+            (_, _, tags, _) => names.Add(tags.ToArray().SingleOrDefault(tag => tag.Key == "diskcache.name").Value));
         listener.Start();
 
         await host.StartAsync(TestContext.Current.CancellationToken);
@@ -226,7 +227,9 @@ public sealed class KeyedRegistrationTests
     public async Task Each_cache_can_have_a_health_check()
     {
         using var host = HostWith(services => services.AddKeyedDiskDistributedCache("images").AddHealthChecks()
-            .AddDiskDistributedCache().AddKeyedDiskDistributedCache("images").AddKeyedDiskDistributedCache("images", "named", HealthStatus.Unhealthy));
+            .AddDiskDistributedCache()
+            .AddKeyedDiskDistributedCache("images")
+            .AddKeyedDiskDistributedCache("images", "named", HealthStatus.Unhealthy));
         await host.StartAsync(TestContext.Current.CancellationToken);
         Cache(host, "images").Dispose();
 
