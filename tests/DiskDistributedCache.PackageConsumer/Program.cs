@@ -18,6 +18,7 @@ await TwiceAsync("items", Items.Build, "/items/7", "item 7, load 1");
 await TwiceAsync("several caches", SeveralCaches.Build, "/images/cat", "image cat, drawing 1");
 Check.That("a keyed cache has a folder inside the directory of the default one",
     Directory.Exists(Path.Combine(directory, "several caches", "images", "diskcache-v1")));
+await TwiceAsync("metrics and savings", Observing.Build, path: null, expected: "");
 await TwiceAsync("the readme of the core package", PackageReadmes.Core, path: null, expected: "");
 await TwiceAsync("the readme of the ASP.NET Core package", PackageReadmes.AspNetCore, path: null, expected: "");
 

@@ -206,7 +206,7 @@ public sealed class KeyedRegistrationTests
         var meters = host.Services.GetRequiredService<IMeterFactory>();
         listener.InstrumentPublished = (instrument, self) =>
         {
-            if (instrument.Name == "diskcache.entries" && instrument.Meter.Scope == meters)
+            if (instrument.Name == "diskcache.disk.entry.count" && instrument.Meter.Scope == meters)
             {
                 self.EnableMeasurementEvents(instrument);
             }
@@ -218,7 +218,7 @@ public sealed class KeyedRegistrationTests
         await host.StartAsync(TestContext.Current.CancellationToken);
         listener.RecordObservableInstruments();
 
-        Assert.Equal([null, "images"], names.OrderBy(name => name));
+        Assert.Equal(["Default", "images"], names.Order());
         Assert.Contains("DiskDistributedCache", log.Written);
         Assert.Contains("DiskDistributedCache.images", log.Written);
     }
