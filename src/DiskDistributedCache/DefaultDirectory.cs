@@ -33,6 +33,18 @@ internal static class DefaultDirectory
         return Path.Combine(parent, $"{Printable(name)}-{Hash(Path.TrimEndingDirectorySeparator(root))}");
     }
 
+    /// <summary>The folder of a named cache inside the directory of the default one.</summary>
+    /// <param name="parent">The directory of the default cache.</param>
+    /// <param name="name">The name. One that is no harmless file name everywhere becomes one, with a hash, so that two stay two.</param>
+    public static string Within(string parent, string name)
+    {
+        bool isHarmless = name.Length <= MaxNameLength
+            && name.AsSpan().IndexOfAnyExcept(s_nameChars) < 0
+            && name[0] != '.' && name[^1] != '.'
+            && !name.StartsWith("diskcache-", StringComparison.OrdinalIgnoreCase);
+        return Path.Combine(parent, isHarmless ? name : $"cache-{Printable(name).TrimEnd('.')}-{Hash(name)}");
+    }
+
     private static string? UserCacheFolder()
     {
         if (OperatingSystem.IsWindows())

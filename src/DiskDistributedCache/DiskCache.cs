@@ -79,7 +79,7 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
         _defaults = new DefaultExpiry(settings.DefaultAbsoluteExpirationRelativeToNow, settings.DefaultSlidingExpiration);
         _throwsOnUnknown = settings.OnUnknown == UnknownRead.Throw;
         loggerFactory ??= NullLoggerFactory.Instance;
-        var metrics = new CacheMetrics(meterFactory);
+        var metrics = new CacheMetrics(meterFactory, settings.Name ?? CacheMetrics.DefaultName);
         _savings = new Savings(settings, metrics, loggerFactory);
         _tiers = new TieredCache(settings, fileSystem ?? new FileSystem(), _timeProvider, loggerFactory, metrics);
     }

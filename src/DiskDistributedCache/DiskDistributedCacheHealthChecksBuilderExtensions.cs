@@ -44,4 +44,36 @@ public static class DiskDistributedCacheHealthChecksBuilderExtensions
             tags,
             timeout));
     }
+
+    /// <summary>
+    /// Adds a health check for a cache that was registered under a key
+    /// (<see cref="DiskDistributedCacheServiceCollectionExtensions.AddKeyedDiskDistributedCache"/>).
+    /// </summary>
+    /// <inheritdoc cref="AddDiskDistributedCache"/>
+    /// <param name="builder">The health checks of the application.</param>
+    /// <param name="serviceKey">The key of the cache.</param>
+    /// <param name="name">The name of the check. Default: <c>diskdistributedcache:</c> and the text of the key.</param>
+    /// <param name="failureStatus">
+    /// What is reported while the disk is not used, and after disposal, in place of the above; a disk in use is not concerned.
+    /// </param>
+    /// <param name="tags">Tags for choosing checks.</param>
+    /// <param name="timeout">How long the check may take. Default: without limit.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="builder"/> or <paramref name="serviceKey"/> is <see langword="null"/>.</exception>
+    public static IHealthChecksBuilder AddKeyedDiskDistributedCache(
+        this IHealthChecksBuilder builder,
+        object serviceKey,
+        string? name = null,
+        HealthStatus? failureStatus = null,
+        IEnumerable<string>? tags = null,
+        TimeSpan? timeout = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(serviceKey);
+        return builder.Add(new HealthCheckRegistration(
+            name ?? $"{DefaultName}:{serviceKey}",
+            services => new DiskCacheHealthCheck(services.GetRequiredKeyedService<DiskCache>(serviceKey).GetStatus, failureStatus),
+            failureStatus,
+            tags,
+            timeout));
+    }
 }

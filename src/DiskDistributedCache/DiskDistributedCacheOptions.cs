@@ -13,8 +13,9 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
     /// <summary>
     /// Where the cache makes its folder <c>diskcache-v1</c>. Default: a folder named after the application under the user's
     /// cache directory (<c>$XDG_CACHE_HOME</c> or <c>~/.cache</c>; <c>%LOCALAPPDATA%</c> on Windows), with a hash of the
-    /// content root, so that an application that is deployed to another folder each time has to set it. A relative path
-    /// starts at the current directory. One process at a time.
+    /// content root, so that an application that is deployed to another folder each time has to set it. A keyed cache has a
+    /// folder with its name inside the directory of the default cache. A relative path starts at the current directory. One
+    /// cache of one process at a time.
     /// </summary>
     public string? Directory { get; set; }
 
@@ -178,6 +179,9 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
     /// Default <c>1</c>; 1 to 63 characters, none of them white space.
     /// </summary>
     public string SavedUnit { get; set; } = "1";
+
+    /// <summary>Tells a keyed cache from the others in metrics and logs; none for the default one.</summary>
+    internal string? Name { get; set; }
 
     /// <summary>A copy that the caller's later changes do not reach.</summary>
     internal DiskDistributedCacheOptions Snapshot() => (DiskDistributedCacheOptions)MemberwiseClone();

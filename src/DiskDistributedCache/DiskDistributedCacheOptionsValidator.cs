@@ -34,6 +34,13 @@ internal sealed class DiskDistributedCacheOptionsValidator : IValidateOptions<Di
     public ValidateOptionsResult Validate(string? name, DiskDistributedCacheOptions options)
     {
         var mistakes = Mistakes(options);
+        if (!string.IsNullOrEmpty(name))
+        {
+            // They begin with the section in which the setting is; a named cache has one of its own.
+            mistakes = mistakes.ConvertAll(
+                mistake => DiskCacheRegistration.SectionOf(name) + mistake[DiskDistributedCacheOptions.SectionName.Length..]);
+        }
+
         return mistakes.Count > 0 ? ValidateOptionsResult.Fail(mistakes) : ValidateOptionsResult.Success;
     }
 

@@ -20,7 +20,7 @@ internal sealed class Savings
     {
         _savedPerHit = options.SavedPerHit;
         _metrics = metrics;
-        _logger = new SafeLogger(loggerFactory.CreateLogger(Log.Category));
+        _logger = new SafeLogger(loggerFactory.CreateLogger(Log.CategoryOf(options.Name)));
         if (_savedPerHit is not null)
         {
             metrics.ObserveSavedCost(options.SavedUnit);

@@ -5,8 +5,11 @@ namespace DiskDistributedCache.Diagnostics;
 /// <summary>Every log event of the cache. The ids are stable. Never a key, a tag or a value.</summary>
 internal static partial class Log
 {
-    /// <summary>The category of all of them.</summary>
+    /// <summary>The category of all events of the default cache.</summary>
     public const string Category = "DiskDistributedCache";
+
+    /// <summary>The category of a cache by its name, so that the levels of one can be set apart: that of the default cache begins all others.</summary>
+    public static string CategoryOf(string? name) => name is null ? Category : $"{Category}.{name}";
 
     [LoggerMessage(1, LogLevel.Information,
         "The store in '{Directory}' is open with {Entries} entries ({Trust}; {Holes} holes, {Scanned} segments without a footer).")]

@@ -82,18 +82,20 @@ internal sealed class DiskBreaker
     /// <param name="timeProvider">The clock of the break.</param>
     /// <param name="loggerFactory">For Polly's log events, category <c>Polly</c>: changes of state, and at level Debug each operation.</param>
     /// <param name="changed">Told each change and, of an opening, the reason.</param>
+    /// <param name="cacheName">Tells the breakers of several caches apart in Polly's log events and metrics.</param>
     public DiskBreaker(
         int failureThreshold,
         TimeSpan breakDuration,
         TimeProvider timeProvider,
         ILoggerFactory loggerFactory,
-        Action<BreakerState, string?> changed)
+        Action<BreakerState, string?> changed,
+        string? cacheName = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(failureThreshold, MinThreshold);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(failureThreshold, MaxThreshold);
         (_failureThreshold, _breakDuration, _changed) = (failureThreshold, breakDuration, changed);
         _clock = new BreakClock(timeProvider);
-        _pipeline = BuildPipeline(_outbox.PutOff(loggerFactory));
+        _pipeline = BuildPipeline(_outbox.PutOff(loggerFactory), cacheName);
     }
 
     /// <summary>What the breaker does at the moment. Open until a trial begins, even when the break is over.</summary>
@@ -169,11 +171,11 @@ internal sealed class DiskBreaker
 
     private bool IsBreaking => _failuresInARow >= _failureThreshold || _corruptSegments.Count >= CorruptSegmentThreshold;
 
-    private ResiliencePipeline<string> BuildPipeline(ILoggerFactory loggerFactory)
+    private ResiliencePipeline<string> BuildPipeline(ILoggerFactory loggerFactory, string? cacheName)
     {
         var telemetry = new TelemetryOptions { LoggerFactory = loggerFactory, SeverityProvider = SeverityOf };
         telemetry.TelemetryListeners.Add(new Listener(this));
-        return new ResiliencePipelineBuilder<string> { Name = Name, TimeProvider = _clock }
+        return new ResiliencePipelineBuilder<string> { Name = Name, InstanceName = cacheName, TimeProvider = _clock }
             .ConfigureTelemetry(telemetry)
             .AddCircuitBreaker(new CircuitBreakerStrategyOptions<string>
             {

@@ -90,7 +90,7 @@ internal sealed partial class DiskTier : IDisposable
 
         // After the lane, which lets callers go; and elsewhere, because a logger may be slow.
         _trust.Withdrawn += () => Elsewhere(NoteSuspect);
-        _breaker = new DiskBreaker(options.FailureThreshold, options.BreakDuration, timeProvider, loggerFactory, OnBreakerChanged);
+        _breaker = new DiskBreaker(options.FailureThreshold, options.BreakDuration, timeProvider, loggerFactory, OnBreakerChanged, options.Name);
         _metrics.ObserveBreaker(() => (int)_breaker.State);
         _metrics.ObserveQuarantine(() => _quarantine.Bytes);
         _health.Changed += OnModeChanged;

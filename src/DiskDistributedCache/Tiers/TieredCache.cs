@@ -62,7 +62,7 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
         _memoryOnlyMaxBytes = options.MemoryOnlyMaxMemoryBytes ?? Math.Max(options.MaxMemoryBytes, unchecked(2 * options.MaxMemoryBytes));
         _retention = new KeyRetention(options.RetainKey, options.InstanceName);
         _maxRetainedBytes = Math.Min(Math.Max(options.MaxMemoryBytes / 4, MinRetainedBytes), options.MaxDiskBytes / 8);
-        _logger = new SafeLogger(loggerFactory.CreateLogger(Log.Category));
+        _logger = new SafeLogger(loggerFactory.CreateLogger(Log.CategoryOf(options.Name)));
         _metrics = metrics ?? new CacheMetrics();
         Clock = new CacheClock(timeProvider);
         _health = new DiskHealth(timeProvider, options.MemoryOnlyThreshold, _logger);

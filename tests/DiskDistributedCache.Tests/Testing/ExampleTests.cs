@@ -1,5 +1,6 @@
 using System.Text.Json;
 using DiskDistributedCache.Tests.Infrastructure;
+using FileSystem = System.IO.Abstractions.FileSystem;
 using IFileSystem = System.IO.Abstractions.IFileSystem;
 
 namespace DiskDistributedCache.Tests.Testing;
@@ -13,10 +14,11 @@ public sealed class ExampleTests : IDisposable
     [Fact]
     public void Saving_survives_the_failure_of_any_single_call()
     {
+        string folder = _directory.Path;
         for (int call = 0; ; call++)
         {
             var files = new FaultInjectingFileSystem();
-            var settings = new Settings(files, _directory.Path);
+            var settings = new Settings(files, folder);
             settings.Save("old");
             var fault = files.Fail(FileOperation.Any, skip: call, times: 1, error: DiskError.NoSpace);
             try
@@ -33,7 +35,7 @@ public sealed class ExampleTests : IDisposable
             Assert.Equal(0, files.OpenHandleCount);
             if (fault.StruckCount == 0)
             {
-                break;
+                break; // Every call of Save has been the one that failed.
             }
         }
     }
@@ -41,18 +43,19 @@ public sealed class ExampleTests : IDisposable
     [Fact]
     public void Saving_survives_a_power_cut_at_any_time()
     {
+        string folder = _directory.Path;
+        string copy = _copy.Path;
         var files = new FaultInjectingFileSystem();
-        var settings = new Settings(files, _directory.Path);
+        var settings = new Settings(files, folder);
         settings.Save("old");
-        using var recording = files.RecordWrites(_directory.Path);
+        using var recording = files.RecordWrites(folder);
         settings.Save("new");
-
         for (int call = 0; call <= recording.Changes.Count; call++)
         {
             for (int seed = 0; seed < 10; seed++)
             {
-                recording.UnsyncedAfter(call).AfterPowerCut(seed).WriteTo(_copy.Path);
-                Assert.Contains(new Settings(new FaultInjectingFileSystem(), _copy.Path).Load(), (string[])["old", "new"]);
+                recording.UnsyncedAfter(call).AfterPowerCut(seed).WriteTo(copy);
+                Assert.Contains(new Settings(new FileSystem(), copy).Load(), (string[])["old", "new"]);
             }
         }
     }
