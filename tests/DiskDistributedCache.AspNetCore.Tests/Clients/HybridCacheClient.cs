@@ -1,0 +1,45 @@
+using Microsoft.Extensions.Caching.Hybrid;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace DiskDistributedCache.AspNetCore.Tests.Clients;
+
+/// <summary>HybridCache with the cache as its second level. A group is a tag.</summary>
+public class HybridCacheClient : CacheClient
+{
+    public HybridCacheClient() => Scene = new ClientScene(services => services
+        .AddDiskDistributedCache()
+        .AddHybridCache(options => options.DefaultEntryOptions = new HybridCacheEntryOptions
+        {
+            Expiration = TimeSpan.FromDays(1),
+            LocalCacheExpiration = TimeSpan.FromDays(1),
+            Flags = Flags,
+        }));
+
+    public HybridCache Hybrid => Scene.Services.GetRequiredService<HybridCache>();
+
+    internal override ClientScene Scene { get; }
+
+    protected virtual HybridCacheEntryFlags Flags => HybridCacheEntryFlags.None;
+
+    public override async Task<string> AskAsync(string group, string key, string ifMade) =>
+        await Hybrid.GetOrCreateAsync($"{group}/{key}", _ => ValueTask.FromResult(ifMade), tags: [group]);
+
+    public override async Task SetAsync(string group, string key, string value) =>
+        await Hybrid.SetAsync($"{group}/{key}", value, tags: [group]);
+
+    public override async Task RemoveAsync(string group, string key) => await Hybrid.RemoveAsync($"{group}/{key}");
+
+    public override async Task RemoveGroupAsync(string group)
+    {
+        await Hybrid.RemoveByTagAsync(group);
+
+        // What is made at the very moment of a removal is taken for older.
+        Scene.Time.Advance(TimeSpan.FromMilliseconds(1));
+    }
+}
+
+/// <summary>The same without a first level, so that every question reaches the cache.</summary>
+public sealed class HybridCacheWithoutMemory : HybridCacheClient
+{
+    protected override HybridCacheEntryFlags Flags => HybridCacheEntryFlags.DisableLocalCache;
+}
