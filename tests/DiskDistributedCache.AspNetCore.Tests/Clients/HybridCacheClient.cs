@@ -6,13 +6,20 @@ namespace DiskDistributedCache.AspNetCore.Tests.Clients;
 /// <summary>HybridCache with the cache as its second level. A group is a tag.</summary>
 public class HybridCacheClient : CacheClient
 {
+    /// <summary>The largest value that this HybridCache takes.</summary>
+    public const int MaxPayloadBytes = 200_000;
+
     public HybridCacheClient() => Scene = new ClientScene(services => services
         .AddDiskDistributedCache()
-        .AddHybridCache(options => options.DefaultEntryOptions = new HybridCacheEntryOptions
+        .AddHybridCache(options =>
         {
-            Expiration = TimeSpan.FromDays(1),
-            LocalCacheExpiration = TimeSpan.FromDays(1),
-            Flags = Flags,
+            options.MaximumPayloadBytes = MaxPayloadBytes;
+            options.DefaultEntryOptions = new HybridCacheEntryOptions
+            {
+                Expiration = TimeSpan.FromDays(1),
+                LocalCacheExpiration = TimeSpan.FromDays(1),
+                Flags = Flags,
+            };
         }));
 
     public HybridCache Hybrid => Scene.Services.GetRequiredService<HybridCache>();

@@ -27,7 +27,7 @@ public sealed class SessionClient : CacheClient
             {
                 app.UseSession();
                 app.MapGet("/ask/{key}", Ask);
-                app.MapGet("/read/{key}", (string key, HttpContext context) => context.Session.GetString(key) ?? "");
+                app.MapGet("/read/{key}", Read);
                 app.MapGet("/set/{key}", (string key, string value, HttpContext context) => context.Session.SetString(key, value));
                 app.MapGet("/remove/{key}", (string key, HttpContext context) => context.Session.Remove(key));
                 app.MapGet("/clear", (HttpContext context) => context.Session.Clear());
@@ -52,16 +52,15 @@ public sealed class SessionClient : CacheClient
 
     public override Task RemoveGroupAsync(string group) => GetAsync(group, "/clear");
 
-    /// <summary>What a key of a session has, or nothing. The session is read and not changed.</summary>
-    public Task<string> ReadAsync(string group, string key) => GetAsync(group, $"/read/{key}");
+    /// <summary>What a key of a session has, or nothing. The session is not changed.</summary>
+    public Task<string> ReadAsync(string group, string key) => LoadAndReadAsync(group, key, isLoadedFirst: false);
 
-    private static async Task<string> Ask(string key, string ifMade, bool? load, HttpContext context)
+    /// <summary>The same. The application may load a session asynchronously first; if it does not, its first use is synchronous.</summary>
+    public Task<string> LoadAndReadAsync(string group, string key, bool isLoadedFirst) =>
+        GetAsync(group, $"/read/{key}?isLoadedFirst={isLoadedFirst}");
+
+    private static string Ask(string key, string ifMade, HttpContext context)
     {
-        if (load == true)
-        {
-            await context.Session.LoadAsync();
-        }
-
         if (context.Session.GetString(key) is { } value)
         {
             return value;
@@ -69,6 +68,16 @@ public sealed class SessionClient : CacheClient
 
         context.Session.SetString(key, ifMade);
         return ifMade;
+    }
+
+    private static async Task<string> Read(string key, bool isLoadedFirst, HttpContext context)
+    {
+        if (isLoadedFirst)
+        {
+            await context.Session.LoadAsync();
+        }
+
+        return context.Session.GetString(key) ?? "";
     }
 
     private async Task<string> GetAsync(string browser, string path)
