@@ -67,8 +67,10 @@ internal sealed class ClientScene(Action<IServiceCollection> addClient, Action<W
         builder.Logging.ClearProviders().AddProvider(Log);
         builder.Services.AddSingleton<TimeProvider>(Time);
         builder.Services.AddSingleton<System.IO.Abstractions.IFileSystem>(Files);
-        builder.Services.Configure<DiskDistributedCacheOptions>(UseDirectory);
         addClient(builder.Services);
+
+        // Behind what the client says, and behind the settings of the sample, which lie beside the tests.
+        builder.Services.Configure<DiskDistributedCacheOptions>(UseDirectory);
         _app = builder.Build();
         useClient?.Invoke(_app);
         await _app.StartAsync();
