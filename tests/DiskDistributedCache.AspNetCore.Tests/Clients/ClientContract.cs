@@ -66,7 +66,7 @@ public abstract class ClientContract<TClient> : IAsyncLifetime
         Assert.Equal("", Scene.Log.Complaints);
     }
 
-    // Seen to fail when a recovery forgets what is owed, and when memory is not written back.
+    // Seen to fail when a recovery forgets what is owed.
     [Theory]
     [InlineData(Outage.Failing)]
     [InlineData(Outage.ReadOnly)]
@@ -111,7 +111,7 @@ public abstract class ClientContract<TClient> : IAsyncLifetime
         Assert.Equal("", Scene.Log.Complaints);
     }
 
-    // Seen to fail when owing does not make the store suspect.
+    // Seen to fail when owing does not withdraw the witness.
     [Theory]
     [InlineData(Outage.Failing)]
     [InlineData(Outage.ReadOnly)]

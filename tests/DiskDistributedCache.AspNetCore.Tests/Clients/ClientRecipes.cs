@@ -74,7 +74,7 @@ internal static class ClientRecipes
 
         var app = builder.Build();
         app.MapGet("/products/{id}", async (string id, IFusionCache cache, CancellationToken token) =>
-            await cache.GetOrSetAsync($"product:{id}", (_, _) => Task.FromResult($"product {id}"), tags: ["products"], token: token));
+            await cache.GetOrSetAsync<string>($"product:{id}", (_, _) => Task.FromResult($"product {id}"), tags: ["products"], token: token));
         app.MapPost("/evict-products", async (IFusionCache cache, CancellationToken token) => await cache.RemoveByTagAsync("products", token: token));
         return app;
     }

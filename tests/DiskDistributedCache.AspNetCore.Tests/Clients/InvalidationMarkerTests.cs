@@ -89,6 +89,9 @@ public abstract class InvalidationMarkerTests<TClient> : IAsyncLifetime
         Scene.IoTimeout = TimeSpan.FromMilliseconds(100);
         Scene.Break(Outage.Hanging);
         await Scene.StartWithoutDiskAsync();
+
+        // The first caller waits for the store to open; those after it are answered at once.
+        await Scene.Cache.GetAsync("first", Token);
         var early = Client.AskAsync("gone", "old", Anew);
         Scene.Files.Heal();
 
