@@ -180,12 +180,15 @@ internal sealed class Reclaim(
         }
     }
 
-    /// <summary>Erases every segment up to this number, without keeping anything of them.</summary>
+    /// <summary>
+    /// Erases segments up to this number, the oldest first, until one has something alive: what was owed may stand before the clear that
+    /// it is newer than.
+    /// </summary>
     public void EraseUpTo(long number)
     {
-        while (HasOldest && segments.Ordered[0].Number <= number)
+        while (HasOldest && segments.Ordered[0] is var oldest && oldest.Number <= number && index.LiveCount(oldest.Slot) == 0)
         {
-            Erase(segments.Ordered[0], mayRecycle: true);
+            Erase(oldest, mayRecycle: true);
         }
     }
 

@@ -34,6 +34,23 @@ public sealed class BarrierRuleTests : IDisposable
         Assert.Equal("new", _scene.Read("k"));
     }
 
+    // Found by the large I/O-error sweep. Seen to fail when a clear erased every segment before its own.
+    [Fact]
+    public void A_clear_does_not_erase_what_is_newer_and_stands_before_it()
+    {
+        _scene.Set("old", "v");
+        var clear = _scene.AcceptClear();
+        var newer = Enumerable.Range(0, 20).Select(i => _scene.AcceptValue($"key {i}", new string('v', 500)));
+
+        _scene.Append([.. newer, clear]);
+
+        Assert.Equal(new string('v', 500), _scene.Read("key 0"));
+        Assert.Null(_scene.Read("old"));
+        _scene.ReopenKilled();
+        Assert.Equal(new string('v', 500), _scene.Read("key 0"));
+        Assert.Null(_scene.Read("old"));
+    }
+
     // Seen to fail when barriers were never forgotten, and when they were forgotten before the sweep.
     [Fact]
     public void A_barrier_is_forgotten_with_its_segment_after_memory_was_swept()
