@@ -25,12 +25,12 @@ public abstract class ClientContract<TClient> : IAsyncLifetime
     public async Task What_was_made_once_is_served_and_after_a_restart_from_disk()
     {
         await Scene.StartAsync();
-        Assert.Equal("1", await _client.AskAsync("g", "a", "1"));
-        Assert.Equal("1", await _client.AskAsync("g", "a", Anew));
+        Assert.Equal("first", await _client.AskAsync("g", "a", "first"));
+        Assert.Equal("first", await _client.AskAsync("g", "a", Anew));
 
         await Scene.RestartAsync();
 
-        Assert.Equal("1", await _client.AskAsync("g", "a", Anew));
+        Assert.Equal("first", await _client.AskAsync("g", "a", Anew));
         Assert.Equal(Anew, await _client.AskAsync("g", "b", Anew));
         Assert.NotEqual(0, Scene.Cache.GetStatus().DiskHits);
         Assert.Equal("", Scene.Log.Complaints);
@@ -44,24 +44,24 @@ public abstract class ClientContract<TClient> : IAsyncLifetime
         await Scene.StartAsync();
         foreach (string key in new[] { "a", "b", "c" })
         {
-            await _client.SetAsync("kept", key, "1");
-            await _client.SetAsync("gone", key, "1");
+            await _client.SetAsync("kept", key, "first");
+            await _client.SetAsync("gone", key, "first");
         }
 
         await _client.RemoveAsync("kept", "a");
-        await _client.SetAsync("kept", "b", "2");
+        await _client.SetAsync("kept", "b", "second");
         await _client.RemoveGroupAsync("gone");
-        await _client.SetAsync("gone", "b", "2");
+        await _client.SetAsync("gone", "b", "second");
         if (restart)
         {
             await Scene.RestartAsync();
         }
 
         Assert.Equal(Anew, await _client.AskAsync("kept", "a", Anew));
-        Assert.Equal("2", await _client.AskAsync("kept", "b", Anew));
-        Assert.Equal("1", await _client.AskAsync("kept", "c", Anew));
+        Assert.Equal("second", await _client.AskAsync("kept", "b", Anew));
+        Assert.Equal("first", await _client.AskAsync("kept", "c", Anew));
         Assert.Equal(Anew, await _client.AskAsync("gone", "a", Anew));
-        Assert.Equal("2", await _client.AskAsync("gone", "b", Anew));
+        Assert.Equal("second", await _client.AskAsync("gone", "b", Anew));
         Assert.Equal(Anew, await _client.AskAsync("gone", "c", Anew));
         Assert.Equal("", Scene.Log.Complaints);
     }
@@ -78,21 +78,21 @@ public abstract class ClientContract<TClient> : IAsyncLifetime
 
         // At the moment when it breaks, and when the cache has given it up.
         Scene.Break(outage);
-        await _client.SetAsync("kept", "at once", "2");
+        await _client.SetAsync("kept", "at once", "second");
         await _client.RemoveAsync("kept", "removed at once");
         await Scene.GiveUpDiskAsync();
-        await _client.SetAsync("kept", "overwritten", "2");
+        await _client.SetAsync("kept", "overwritten", "second");
         await _client.RemoveAsync("kept", "removed");
         await _client.RemoveAsync("kept", "removed and made");
         await _client.RemoveGroupAsync("gone");
 
-        Assert.Equal("1", await _client.AskAsync("kept", "untouched", Anew));
-        Assert.Equal("2", await _client.AskAsync("kept", "at once", Anew));
-        Assert.Equal("2", await _client.AskAsync("kept", "overwritten", Anew));
-        Assert.Equal("2", await _client.AskAsync("kept", "removed and made", "2"));
-        Assert.Equal("2", await _client.AskAsync("kept", "removed and made", Anew));
-        Assert.Equal("2", await _client.AskAsync("gone", "made", "2"));
-        Assert.Equal("2", await _client.AskAsync("gone", "made", Anew));
+        Assert.Equal("first", await _client.AskAsync("kept", "untouched", Anew));
+        Assert.Equal("second", await _client.AskAsync("kept", "at once", Anew));
+        Assert.Equal("second", await _client.AskAsync("kept", "overwritten", Anew));
+        Assert.Equal("second", await _client.AskAsync("kept", "removed and made", "second"));
+        Assert.Equal("second", await _client.AskAsync("kept", "removed and made", Anew));
+        Assert.Equal("second", await _client.AskAsync("gone", "made", "second"));
+        Assert.Equal("second", await _client.AskAsync("gone", "made", Anew));
 
         await Scene.RegainDiskAsync();
         Scene.IoTimeout = TimeSpan.FromSeconds(20);
@@ -100,11 +100,11 @@ public abstract class ClientContract<TClient> : IAsyncLifetime
 
         foreach (string key in new[] { "at once", "overwritten", "removed and made" })
         {
-            Assert.Equal("2", await _client.AskAsync("kept", key, Anew));
+            Assert.Equal("second", await _client.AskAsync("kept", key, Anew));
         }
 
-        Assert.Equal("1", await _client.AskAsync("kept", "untouched", Anew));
-        Assert.Equal("2", await _client.AskAsync("gone", "made", Anew));
+        Assert.Equal("first", await _client.AskAsync("kept", "untouched", Anew));
+        Assert.Equal("second", await _client.AskAsync("gone", "made", Anew));
         Assert.Equal(Anew, await _client.AskAsync("kept", "removed", Anew));
         Assert.Equal(Anew, await _client.AskAsync("kept", "removed at once", Anew));
         Assert.Equal(Anew, await _client.AskAsync("gone", "old", Anew));
@@ -122,7 +122,7 @@ public abstract class ClientContract<TClient> : IAsyncLifetime
         await FillAsync();
         Scene.Break(outage);
         await Scene.GiveUpDiskAsync();
-        await _client.SetAsync("kept", "overwritten", "2");
+        await _client.SetAsync("kept", "overwritten", "second");
         await _client.RemoveAsync("kept", "removed");
         await _client.RemoveGroupAsync("gone");
 
@@ -132,7 +132,7 @@ public abstract class ClientContract<TClient> : IAsyncLifetime
         await Scene.StartAsync();
         await Scene.RegainDiskAsync();
 
-        Assert.NotEqual("1", await _client.AskAsync("kept", "overwritten", Anew));
+        Assert.NotEqual("first", await _client.AskAsync("kept", "overwritten", Anew));
         Assert.Equal(Anew, await _client.AskAsync("kept", "removed", Anew));
         Assert.Equal(Anew, await _client.AskAsync("gone", "old", Anew));
     }
@@ -149,17 +149,17 @@ public abstract class ClientContract<TClient> : IAsyncLifetime
 
         Scene.Break(outage);
         await Scene.StartWithoutDiskAsync();
-        await _client.SetAsync("kept", "overwritten", "2");
-        Assert.Equal("2", await _client.AskAsync("kept", "overwritten", Anew));
+        await _client.SetAsync("kept", "overwritten", "second");
+        Assert.Equal("second", await _client.AskAsync("kept", "overwritten", Anew));
         await _client.RemoveAsync("kept", "removed");
         await _client.RemoveGroupAsync("gone");
         await Scene.RegainDiskAsync();
 
         for (int start = 1; start <= 2; start++)
         {
-            Assert.Equal("2", await _client.AskAsync("kept", "overwritten", Anew));
+            Assert.Equal("second", await _client.AskAsync("kept", "overwritten", Anew));
             Assert.Equal(Anew, await _client.AskAsync("kept", "removed", Anew));
-            Assert.Equal(_client.ChangesWhatItCannotRead ? Anew : "1", await _client.AskAsync("gone", "old", Anew));
+            Assert.Equal(_client.ChangesWhatItCannotRead ? Anew : "first", await _client.AskAsync("gone", "old", Anew));
             Scene.IoTimeout = TimeSpan.FromSeconds(20);
             await Scene.RestartAsync();
         }
@@ -180,11 +180,11 @@ public abstract class ClientContract<TClient> : IAsyncLifetime
     {
         foreach (string key in new[] { "untouched", "overwritten", "removed", "removed at once", "removed and made" })
         {
-            await _client.SetAsync("kept", key, "1");
+            await _client.SetAsync("kept", key, "first");
         }
 
-        await _client.SetAsync("gone", "old", "1");
-        await _client.SetAsync("gone", "made", "1");
+        await _client.SetAsync("gone", "old", "first");
+        await _client.SetAsync("gone", "made", "first");
         await Scene.Cache.DrainAsync();
     }
 }

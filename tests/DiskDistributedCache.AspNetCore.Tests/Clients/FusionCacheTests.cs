@@ -20,10 +20,10 @@ public sealed class FusionCacheTests : IAsyncLifetime
     [Fact]
     public async Task Fail_safe_serves_a_stale_value_from_disk_when_the_factory_fails_after_a_restart()
     {
-        await Fusion.SetAsync("g/a", "1", options => options.SetDuration(TimeSpan.FromTicks(1)), tags: ["g"], token: Token);
+        await Fusion.SetAsync("g/a", "first", options => options.SetDuration(TimeSpan.FromTicks(1)), tags: ["g"], token: Token);
         await Scene.RestartAsync();
 
-        Assert.Equal("1", await Fusion.GetOrSetAsync<string>("g/a", (_, _) => throw Failed(), tags: ["g"], token: Token));
+        Assert.Equal("first", await Fusion.GetOrSetAsync<string>("g/a", (_, _) => throw Failed(), tags: ["g"], token: Token));
         Assert.NotEqual(0, Scene.Cache.GetStatus().DiskHits);
     }
 
@@ -34,7 +34,7 @@ public sealed class FusionCacheTests : IAsyncLifetime
     {
         foreach (string group in new[] { "x", "y", "z" })
         {
-            await _client.SetAsync(group, "a", "1");
+            await _client.SetAsync(group, "a", "first");
         }
 
         await Fusion.RemoveByTagAsync(["x", "y"], token: Token);
@@ -43,9 +43,9 @@ public sealed class FusionCacheTests : IAsyncLifetime
             await Scene.RestartAsync();
         }
 
-        Assert.Equal("2", await _client.AskAsync("x", "a", "2"));
-        Assert.Equal("2", await _client.AskAsync("y", "a", "2"));
-        Assert.Equal("1", await _client.AskAsync("z", "a", "2"));
+        Assert.Equal("second", await _client.AskAsync("x", "a", "second"));
+        Assert.Equal("second", await _client.AskAsync("y", "a", "second"));
+        Assert.Equal("first", await _client.AskAsync("z", "a", "second"));
     }
 
     [Theory]
@@ -55,21 +55,21 @@ public sealed class FusionCacheTests : IAsyncLifetime
     [InlineData(true, true)]
     public async Task A_clear_takes_everything_and_leaves_it_to_fail_safe_only_if_that_is_allowed(bool allowFailSafe, bool restart)
     {
-        await _client.SetAsync("g", "a", "1");
-        await _client.SetAsync("g", "b", "1");
+        await _client.SetAsync("g", "a", "first");
+        await _client.SetAsync("g", "b", "first");
         await Fusion.ClearAsync(allowFailSafe, token: Token);
-        await _client.SetAsync("g", "after", "1");
+        await _client.SetAsync("g", "after", "first");
         if (restart)
         {
             await Scene.RestartAsync();
         }
 
-        Assert.Equal("2", await _client.AskAsync("g", "a", "2"));
-        Assert.Equal("1", await _client.AskAsync("g", "after", "2"));
+        Assert.Equal("second", await _client.AskAsync("g", "a", "second"));
+        Assert.Equal("first", await _client.AskAsync("g", "after", "second"));
         var failing = Fusion.GetOrSetAsync<string>("g/b", (_, _) => throw Failed(), tags: ["g"], token: Token).AsTask();
         if (allowFailSafe)
         {
-            Assert.Equal("1", await failing);
+            Assert.Equal("first", await failing);
         }
         else
         {
@@ -80,14 +80,14 @@ public sealed class FusionCacheTests : IAsyncLifetime
     [Fact]
     public async Task An_entry_without_end_and_the_synchronous_members_work_over_a_restart()
     {
-        Fusion.Set("a", "1", options => options.SetDurationInfinite(), token: Token);
+        Fusion.Set("a", "first", options => options.SetDurationInfinite(), token: Token);
         await Scene.RestartAsync();
         Scene.Time.Advance(TimeSpan.FromDays(10_000));
 
-        Assert.Equal("1", Fusion.GetOrSet<string>("a", (_, _) => throw Failed(), token: Token));
+        Assert.Equal("first", Fusion.GetOrSet<string>("a", (_, _) => throw Failed(), token: Token));
         Fusion.Remove("a", token: Token);
         await Scene.RestartAsync();
-        Assert.Equal("2", Fusion.GetOrSet<string>("a", (_, _) => "2", token: Token));
+        Assert.Equal("second", Fusion.GetOrSet<string>("a", (_, _) => "second", token: Token));
     }
 
     // FusionCache learns of trouble by exceptions only: its circuit breaker and its auto-recovery are for caches that throw. Ours owes
@@ -100,9 +100,9 @@ public sealed class FusionCacheTests : IAsyncLifetime
         int changes = 0;
         Fusion.Events.Distributed.CircuitBreakerChange += (_, _) => Interlocked.Increment(ref changes);
         Scene.Break(outage);
-        await _client.SetAsync("g", "a", "1");
+        await _client.SetAsync("g", "a", "first");
         await Scene.GiveUpDiskAsync();
-        await _client.SetAsync("g", "b", "1");
+        await _client.SetAsync("g", "b", "first");
         Assert.NotEqual(0, Scene.Cache.GetStatus().OwedWrites);
 
         await Scene.RegainDiskAsync();
@@ -111,8 +111,8 @@ public sealed class FusionCacheTests : IAsyncLifetime
         Assert.Equal("", Scene.Log.Complaints);
 
         await Scene.RestartAsync();
-        Assert.Equal("1", await _client.AskAsync("g", "a", "2"));
-        Assert.Equal("1", await _client.AskAsync("g", "b", "2"));
+        Assert.Equal("first", await _client.AskAsync("g", "a", "second"));
+        Assert.Equal("first", await _client.AskAsync("g", "b", "second"));
     }
 
     private static InvalidOperationException Failed() => new("The factory has failed.");

@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -28,8 +29,26 @@ public class HybridCacheClient : CacheClient
 
     protected virtual HybridCacheEntryFlags Flags => HybridCacheEntryFlags.None;
 
-    public override async Task<string> AskAsync(string group, string key, string ifMade) =>
-        await Hybrid.GetOrCreateAsync($"{group}/{key}", _ => ValueTask.FromResult(ifMade), tags: [group]);
+    public override async Task<string> AskAsync(string group, string key, string ifMade)
+    {
+        string value = await Hybrid.GetOrCreateAsync($"{group}/{key}", _ => ValueTask.FromResult(ifMade), tags: [group]);
+        if (value == ifMade)
+        {
+            await StoredAsync(Scene.Cache, $"{group}/{key}", value);
+        }
+
+        return value;
+    }
+
+    /// <summary>HybridCache answers first and stores what it has made afterwards. Waits for that.</summary>
+    public static async Task StoredAsync(DiskCache cache, string key, string value)
+    {
+        byte[] stored = Encoding.UTF8.GetBytes(value);
+        while ((await cache.GetAsync(key)).AsSpan().IndexOf(stored) < 0)
+        {
+            await Task.Yield();
+        }
+    }
 
     public override async Task SetAsync(string group, string key, string value) =>
         await Hybrid.SetAsync($"{group}/{key}", value, tags: [group]);

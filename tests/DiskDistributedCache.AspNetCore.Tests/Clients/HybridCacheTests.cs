@@ -22,18 +22,18 @@ public sealed class HybridCacheTests : IAsyncLifetime
     [InlineData(true)]
     public async Task The_tag_of_everything_takes_everything_that_is_older(bool restart)
     {
-        await _client.SetAsync("g", "old", "1");
-        await Hybrid.SetAsync("untagged", "1", cancellationToken: Token);
+        await _client.SetAsync("g", "old", "first");
+        await Hybrid.SetAsync("untagged", "first", cancellationToken: Token);
         await _client.RemoveGroupAsync("*");
-        await _client.SetAsync("g", "new", "1");
+        await _client.SetAsync("g", "new", "first");
         if (restart)
         {
             await Scene.RestartAsync();
         }
 
-        Assert.Equal("2", await _client.AskAsync("g", "old", "2"));
-        Assert.Equal("2", await Hybrid.GetOrCreateAsync("untagged", _ => ValueTask.FromResult("2"), cancellationToken: Token));
-        Assert.Equal("1", await _client.AskAsync("g", "new", "2"));
+        Assert.Equal("second", await _client.AskAsync("g", "old", "second"));
+        Assert.Equal("second", await Hybrid.GetOrCreateAsync("untagged", _ => ValueTask.FromResult("second"), cancellationToken: Token));
+        Assert.Equal("first", await _client.AskAsync("g", "new", "second"));
         Assert.Equal("", Scene.Log.Complaints);
     }
 
@@ -43,7 +43,7 @@ public sealed class HybridCacheTests : IAsyncLifetime
     public async Task An_entry_has_the_lifetime_that_it_was_given(bool restart)
     {
         var minutes = new HybridCacheEntryOptions { Expiration = TimeSpan.FromMinutes(5), Flags = HybridCacheEntryFlags.DisableLocalCache };
-        await Hybrid.SetAsync("a", "1", minutes, cancellationToken: Token);
+        await Hybrid.SetAsync("a", "first", minutes, cancellationToken: Token);
 
         Scene.Time.Advance(TimeSpan.FromMinutes(4));
         if (restart)
@@ -51,11 +51,11 @@ public sealed class HybridCacheTests : IAsyncLifetime
             await Scene.RestartAsync();
         }
 
-        Assert.Equal("1", await AskAsync());
+        Assert.Equal("first", await AskAsync());
         Scene.Time.Advance(TimeSpan.FromMinutes(1));
-        Assert.Equal("2", await AskAsync());
+        Assert.Equal("second", await AskAsync());
 
-        ValueTask<string> AskAsync() => Hybrid.GetOrCreateAsync("a", _ => ValueTask.FromResult("2"), minutes, cancellationToken: Token);
+        ValueTask<string> AskAsync() => Hybrid.GetOrCreateAsync("a", _ => ValueTask.FromResult("second"), minutes, cancellationToken: Token);
     }
 
     // HybridCache limits the value when it writes, and value, key and tags together when it reads: its writer throws then.
@@ -71,7 +71,7 @@ public sealed class HybridCacheTests : IAsyncLifetime
         await Scene.RestartAsync();
         for (int i = 0; i < 20; i++)
         {
-            Assert.Equal("2", await _client.AskAsync("g", $"{i}", "2"));
+            Assert.Equal("second", await _client.AskAsync("g", $"{i}", "second"));
         }
 
         var status = Scene.Cache.GetStatus();
@@ -88,7 +88,7 @@ public sealed class HybridCacheTests : IAsyncLifetime
 
         await Scene.RestartAsync();
 
-        Assert.Equal(large, await _client.AskAsync("g", "large", "2"));
+        Assert.Equal(large, await _client.AskAsync("g", "large", "second"));
         Assert.Equal(new Person("Ann", 42), await Hybrid.GetOrCreateAsync<Person>("object", _ => throw MustNotBeCalled(), cancellationToken: Token));
     }
 

@@ -48,7 +48,7 @@ public abstract class InvalidationMarkerTests<TClient> : IAsyncLifetime
     public async Task What_a_tag_removal_took_stays_gone_however_much_is_stored_afterwards(bool everything)
     {
         await Scene.StartAsync();
-        await Client.SetAsync("gone", "old", "1");
+        await Client.SetAsync("gone", "old", "first");
         await (everything ? RemoveEverythingAsync() : Client.RemoveGroupAsync("gone"));
 
         await FillAsync();
@@ -64,7 +64,7 @@ public abstract class InvalidationMarkerTests<TClient> : IAsyncLifetime
     public async Task What_a_tag_removal_took_while_the_disk_was_broken_stays_gone_however_much_is_stored_afterwards(bool everything)
     {
         await Scene.StartAsync();
-        await Client.SetAsync("gone", "old", "1");
+        await Client.SetAsync("gone", "old", "first");
         Scene.Break(Outage.Failing);
         await Scene.GiveUpDiskAsync();
         await (everything ? RemoveEverythingAsync() : Client.RemoveGroupAsync("gone"));
@@ -81,8 +81,8 @@ public abstract class InvalidationMarkerTests<TClient> : IAsyncLifetime
     public async Task A_store_that_opens_late_does_not_bring_back_what_a_tag_removal_took()
     {
         await Scene.StartAsync();
-        await Client.SetAsync("gone", "old", "1");
-        await Client.SetAsync("gone", "older", "1");
+        await Client.SetAsync("gone", "old", "first");
+        await Client.SetAsync("gone", "older", "first");
         await Client.RemoveGroupAsync("gone");
         await Scene.CloseAsync();
 
@@ -106,7 +106,7 @@ public abstract class InvalidationMarkerTests<TClient> : IAsyncLifetime
     protected async Task StoreAndRemoveAsync()
     {
         await Scene.StartAsync();
-        await Client.SetAsync("gone", "old", "1");
+        await Client.SetAsync("gone", "old", "first");
         await Client.RemoveGroupAsync("gone");
     }
 
