@@ -45,7 +45,7 @@ public sealed class ClientAbortTests : IAsyncDisposable
         await _kestrel.DisposeAsync();
     }
 
-    // Seen to fail when the store does not look at its token, for an endpoint that returns: the middleware hands the half over.
+    // Seen to fail when the store does not look at its token, for endpoints that do not throw: the middleware hands over what it has.
     [Theory]
     [InlineData(AfterAbort.Throws, false)]
     [InlineData(AfterAbort.Returns, false)]

@@ -20,9 +20,9 @@ public class FusionCacheClient : CacheClient
             .SetDuration(TimeSpan.FromDays(1))
             .SetFailSafe(true, TimeSpan.FromDays(30))
             .SetSkipMemoryCache(SkipsMemory)))
-        {
-            Time = new FakeTimeProvider(TimeProvider.System.GetUtcNow()),
-        };
+    {
+        Time = new FakeTimeProvider(TimeProvider.System.GetUtcNow()),
+    };
 
     public IFusionCache Fusion => Scene.Services.GetRequiredService<IFusionCache>();
 
