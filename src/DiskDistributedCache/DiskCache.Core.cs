@@ -103,9 +103,14 @@ public sealed partial class DiskCache
     }
 
     /// <summary>Unknown is a miss here: the entry may be there, but the disk could not be asked in time.</summary>
-    private static CacheEntry? Observe(in Lookup lookup)
+    private CacheEntry? Observe(in Lookup lookup)
     {
         DiskCacheLookup.Record(lookup.Outcome == LookupOutcome.Hit ? lookup.Tier : null);
+        if (lookup.Entry is { } entry)
+        {
+            _savings.Count(entry, lookup.Tier);
+        }
+
         return lookup.Entry;
     }
 

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Diagnostics.Metrics;
 using System.IO.Abstractions;
+using DiskDistributedCache.Diagnostics;
 using DiskDistributedCache.Entries;
 using DiskDistributedCache.Tiers;
 using Microsoft.Extensions.Caching.Distributed;
@@ -39,6 +40,7 @@ namespace DiskDistributedCache;
 public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IAsyncDisposable
 {
     private readonly TieredCache _tiers;
+    private readonly Savings _savings;
     private readonly TimeSpan _ioTimeout;
 
     // Only ever go from false to true.
@@ -68,12 +70,10 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
         DiskDistributedCacheOptionsValidator.ThrowIfInvalid(settings);
 
         _ioTimeout = settings.IoTimeout;
-        _tiers = new TieredCache(
-            settings,
-            fileSystem ?? new FileSystem(),
-            timeProvider ?? TimeProvider.System,
-            loggerFactory ?? NullLoggerFactory.Instance,
-            meterFactory);
+        loggerFactory ??= NullLoggerFactory.Instance;
+        var metrics = new CacheMetrics(meterFactory);
+        _savings = new Savings(settings, metrics, loggerFactory);
+        _tiers = new TieredCache(settings, fileSystem ?? new FileSystem(), timeProvider ?? TimeProvider.System, loggerFactory, metrics);
     }
 
     /// <summary>Returns a copy of the value of a key, or <see langword="null"/>. A sliding entry starts its window anew.</summary>
@@ -208,7 +208,7 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
         ArgumentNullException.ThrowIfNull(key);
         ObjectDisposedException.ThrowIf(_closed, this);
         AwaitStart();
-        _tiers.Get(new CacheKey(KeySpace.Data, key));
+        _tiers.Get(new CacheKey(KeySpace.Data, key), isServed: false);
     }
 
     /// <inheritdoc cref="Refresh(string)"/>
@@ -217,7 +217,7 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
     {
         ArgumentNullException.ThrowIfNull(key);
         await EnterAsync(token).ConfigureAwait(false);
-        await _tiers.GetAsync(new CacheKey(KeySpace.Data, key)).ConfigureAwait(false);
+        await _tiers.GetAsync(new CacheKey(KeySpace.Data, key), isServed: false).ConfigureAwait(false);
     }
 
     /// <summary>Removes a key. Does nothing where there is no entry.</summary>

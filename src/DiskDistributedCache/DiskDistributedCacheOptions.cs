@@ -96,6 +96,31 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
     /// </summary>
     public long MaxQuarantineBytes { get; set; } = 64L << 20;
 
+    /// <summary>
+    /// Says what a hit of a value saves the application, for the instrument <c>diskcache.saved.cost</c>: tokens of a language model,
+    /// milliseconds of a query, whatever <see cref="SavedUnit"/> names. Default <see langword="null"/>: only bytes are counted.
+    /// </summary>
+    /// <remarks>
+    /// Called on the thread of the caller, with the first hit of an entry since it came to memory; the answer is kept beside the
+    /// entry and costs the hits after that nothing. Answers below 0 count as 0, and above <see cref="int.MaxValue"/> as that. An exception counts as 0
+    /// and is logged once. It must not call the cache, and must always answer the same for the same value.
+    /// </remarks>
+    /// <example>
+    /// Answers of a language model that are cached as they came, with the tokens that they have cost:
+    /// <code>
+    /// options.SavedUnit = "token";
+    /// options.SavedPerHit = static hit =>
+    ///     JsonDocument.Parse(hit.Value).RootElement.GetProperty("usage").GetProperty("total_tokens").GetInt64();
+    /// </code>
+    /// </example>
+    public Func<DiskCacheHit, long>? SavedPerHit { get; set; }
+
+    /// <summary>
+    /// In what <see cref="SavedPerHit"/> measures, for example <c>token</c> or <c>ms</c>: the attribute <c>diskcache.saved.unit</c> of the instrument.
+    /// Default <c>1</c>; 1 to 63 characters, none of them white space.
+    /// </summary>
+    public string SavedUnit { get; set; } = "1";
+
     /// <summary>A copy that the caller's later changes do not reach.</summary>
     internal DiskDistributedCacheOptions Snapshot() => (DiskDistributedCacheOptions)MemberwiseClone();
 

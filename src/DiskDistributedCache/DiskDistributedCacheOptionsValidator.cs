@@ -13,6 +13,7 @@ internal sealed class DiskDistributedCacheOptionsValidator : IValidateOptions<Di
     private const long MinDiskBytes = 1 << 20;
     private const int MaxSegmentCount = 4_096;
     private const int MinSegmentCount = 8;
+    private const int MaxUnitChars = 63;
 
     private static readonly TimeSpan s_minIoTimeout = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan s_maxIoTimeout = TimeSpan.FromMinutes(1);
@@ -49,6 +50,7 @@ internal sealed class DiskDistributedCacheOptionsValidator : IValidateOptions<Di
         Check(mistakes, nameof(options.IoTimeout), options.IoTimeout, s_minIoTimeout, s_maxIoTimeout, "");
         Check(mistakes, nameof(options.HeartbeatInterval), options.HeartbeatInterval, s_minHeartbeatInterval, s_day, "");
         CheckFaultSettings(mistakes, options);
+        CheckSavedUnit(mistakes, options.SavedUnit);
         if (mistakes.Count == 0)
         {
             CheckSegmentCount(mistakes, options);
@@ -82,6 +84,16 @@ internal sealed class DiskDistributedCacheOptionsValidator : IValidateOptions<Di
             mistakes.Add(
                 $"DiskDistributedCache: WitnessDirectory is '{witness}', which names no folder. Set it to a folder outside the file "
                 + "system of Directory, or leave it out.");
+        }
+    }
+
+    private static void CheckSavedUnit(List<string> mistakes, string? unit)
+    {
+        if (unit is not { Length: > 0 and <= MaxUnitChars } || unit.Any(char.IsWhiteSpace))
+        {
+            mistakes.Add(
+                $"DiskDistributedCache: SavedUnit is '{unit}', which is no name of a unit. Set it to 1 to {MaxUnitChars} characters without "
+                + "white space, or leave it out.");
         }
     }
 

@@ -35,6 +35,9 @@ public sealed class DiskDistributedCacheOptionsValidatorTests
         ["short HealthCheckInterval"] = (o => o.HealthCheckInterval = TimeSpan.Zero, "HealthCheckInterval is 00:00:00", "at least 00:00:01"),
         ["long RecoveryInterval"] = (o => o.RecoveryInterval = TimeSpan.FromDays(2), "RecoveryInterval is 2.00:00:00", "at most 1.00:00:00"),
         ["blank WitnessDirectory"] = (o => o.WitnessDirectory = "", "WitnessDirectory is ''", "leave it out"),
+        ["no SavedUnit"] = (o => o.SavedUnit = "", "SavedUnit is ''", "1 to 63 characters"),
+        ["SavedUnit with white space"] = (o => o.SavedUnit = "ms each", "SavedUnit is 'ms each'", "without white space"),
+        ["long SavedUnit"] = (o => o.SavedUnit = new string('u', 64), "SavedUnit is 'uuu", "1 to 63 characters"),
         ["many segments"] = (
             o => (o.MaxDiskBytes, o.SegmentBytes) = (1L << 30, 1 << 17),
             "MaxDiskBytes is 1073741824 and SegmentBytes is 131072",

@@ -5,6 +5,9 @@ namespace DiskDistributedCache.Diagnostics;
 /// <summary>Every log event of the cache. The ids are stable. Never a key, a tag or a value.</summary>
 internal static partial class Log
 {
+    /// <summary>The category of all of them.</summary>
+    public const string Category = "DiskDistributedCache";
+
     [LoggerMessage(1, LogLevel.Information,
         "The store in '{Directory}' is open with {Entries} entries ({Trust}; {Holes} holes, {Scanned} segments without a footer).")]
     public static partial void StoreOpened(ILogger logger, string directory, int entries, string trust, int holes, int scanned);
@@ -81,4 +84,21 @@ internal static partial class Log
 
     [LoggerMessage(25, LogLevel.Warning, "The store owes mutations; if the process ends before they are written, it is followed by an empty cache.")]
     public static partial void Suspect(ILogger logger);
+
+    [LoggerMessage(26, LogLevel.Warning, "SavedPerHit failed; what such hits save counts as 0. Further failures are not logged.")]
+    public static partial void SavedPerHitFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(27, LogLevel.Warning, "What did not verify could not be kept in quarantine. Further failures are counted, not logged.")]
+    public static partial void QuarantineFailed(ILogger logger);
+
+    [LoggerMessage(28, LogLevel.Warning,
+        "{Segments} segments that were damaged or could not be synced were retired; what is alive in them was appended again.")]
+    public static partial void SegmentsRetired(ILogger logger, int segments);
+
+    [LoggerMessage(29, LogLevel.Error,
+        "The cache was disposed of while its disk did not answer. The store is not closed, and its lock is held until the disk does.")]
+    public static partial void ClosedWithoutDisk(ILogger logger);
+
+    [LoggerMessage(30, LogLevel.Information, "The disk has room again.")]
+    public static partial void DiskHasRoom(ILogger logger);
 }

@@ -7,11 +7,15 @@ namespace DiskDistributedCache.Entries;
 /// </summary>
 internal sealed class CacheEntry(CacheKey key, byte[] value, string[] tags, Expiry expiry, long deadline)
 {
+    /// <summary>Nobody has been asked yet what a hit saves.</summary>
+    public const int NotEstimated = -1;
+
     // The runtime keeps this order within references, numbers, bytes and structs: what a hit needs is in the first 64 bytes.
     private readonly string _text = key.Text;
     private long _ticket;
     private long _deadline = deadline;
     private long _sequence;
+    private int _savedPerHit = NotEstimated;
     private readonly KeySpace _space = key.Space;
 
     public CacheKey Key => new(_space, _text);
@@ -42,6 +46,13 @@ internal sealed class CacheEntry(CacheKey key, byte[] value, string[] tags, Expi
     {
         get => Volatile.Read(ref _deadline);
         set => Volatile.Write(ref _deadline, value);
+    }
+
+    /// <summary>What the application has said that a hit saves. Whoever asks first writes it; asking twice gives the same.</summary>
+    public int SavedPerHit
+    {
+        get => Volatile.Read(ref _savedPerHit);
+        set => Volatile.Write(ref _savedPerHit, value);
     }
 
     /// <summary>Gives the entry its numbers; once when it is accepted and once more if the store opens afterwards.</summary>

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.IO.Abstractions;
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
+using DiskDistributedCache.Diagnostics;
 
 namespace DiskDistributedCache.Storage;
 
@@ -25,6 +26,9 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
 
     // Where it can be told: which file the lock is, as long as its path named it when it was taken.
     private FileIdentity? _lockIdentity;
+
+    /// <summary>What is done to the files that are opened here is counted there.</summary>
+    public StoreCounts Counts { get; init; } = new();
 
     public string Path { get; } = fileSystem.Path.Combine(fileSystem.Path.GetFullPath(root), "diskcache-v1");
 
@@ -185,7 +189,7 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     }
 
     public StoreFile Open(string path, FileMode mode, long preallocateBytes = 0) =>
-        new(fileSystem, path, mode, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, preallocateBytes);
+        new(fileSystem, path, mode, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, preallocateBytes, Counts);
 
     /// <summary>Makes a file that only this user may read. What is there goes: a link is not followed.</summary>
     public StoreFile CreatePrivate(string path)
@@ -209,7 +213,7 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     }
 
     public StoreFile OpenToRead(string path) =>
-        new(fileSystem, path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        new(fileSystem, path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, counts: Counts);
 
     /// <summary>Makes sure that the folder of a store is there. Not asked whether it exists: .NET denies that on any error.</summary>
     /// <exception cref="StoreGoneException">It is not.</exception>

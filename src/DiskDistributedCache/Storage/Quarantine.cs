@@ -42,6 +42,9 @@ internal sealed class Quarantine(CacheDirectory directory, CacheClock clock, lon
     /// <summary>Called with everything that did not verify, on the lane that met it.</summary>
     public Action<QuarantinedRecord>? Met { get; init; }
 
+    /// <summary>Called once, with the first thing that the folder did not do, under a lock.</summary>
+    public Action? Failed { get; init; }
+
     /// <summary>What is known of the pieces, oldest first.</summary>
     public IReadOnlyList<QuarantinedRecord> Records => _records;
 
@@ -54,10 +57,10 @@ internal sealed class Quarantine(CacheDirectory directory, CacheClock clock, lon
     /// <summary>What the folder did not do since the cache was created.</summary>
     public long FailedCount => Volatile.Read(ref _failedCount);
 
-    /// <summary>The most bytes that one file may have.</summary>
     /// <summary>What the files take.</summary>
     public long Bytes => Volatile.Read(ref _fileBytes);
 
+    /// <summary>The most bytes that one file may have.</summary>
     private long PieceBytes => Math.Min(maxBytes, Math.Max(maxBytes / 4, MinPieceBytes));
 
     /// <summary>Learns what earlier runs have left. Only the process that owns the folder may do this.</summary>
@@ -82,7 +85,7 @@ internal sealed class Quarantine(CacheDirectory directory, CacheClock clock, lon
             catch (Exception)
             {
                 // See the head. What was not found goes on at the next start.
-                Interlocked.Increment(ref _failedCount);
+                CountFailure();
             }
 
             Publish();
@@ -130,10 +133,18 @@ internal sealed class Quarantine(CacheDirectory directory, CacheClock clock, lon
             catch (Exception)
             {
                 // See the head.
-                Interlocked.Increment(ref _failedCount);
+                CountFailure();
             }
 
             Publish();
+        }
+    }
+
+    private void CountFailure()
+    {
+        if (Interlocked.Increment(ref _failedCount) == 1)
+        {
+            Failed?.Invoke();
         }
     }
 
@@ -180,7 +191,7 @@ internal sealed class Quarantine(CacheDirectory directory, CacheClock clock, lon
         catch (Exception)
         {
             // See the head.
-            Interlocked.Increment(ref _failedCount);
+            CountFailure();
         }
 
         // A part of a file that cannot be deleted either takes room until its turn comes.
@@ -205,7 +216,7 @@ internal sealed class Quarantine(CacheDirectory directory, CacheClock clock, lon
         catch (Exception)
         {
             // See the head.
-            Interlocked.Increment(ref _failedCount);
+            CountFailure();
         }
 
         return Unreadable(info, segment, ticks);
@@ -269,7 +280,7 @@ internal sealed class Quarantine(CacheDirectory directory, CacheClock clock, lon
         catch (Exception)
         {
             // See the head.
-            Interlocked.Increment(ref _failedCount);
+            CountFailure();
             return false;
         }
     }

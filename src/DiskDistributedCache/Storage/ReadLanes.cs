@@ -104,7 +104,7 @@ internal sealed class ReadLanes
     {
         foreach (var thread in _threads)
         {
-            thread.Start();
+            thread.UnsafeStart();
         }
     }
 

@@ -302,7 +302,8 @@ internal sealed class Reclaim(
 
     private void Erase(SegmentFile oldest, bool mayRecycle)
     {
-        if (index.LiveCount(oldest.Slot) > 0)
+        int live = index.LiveCount(oldest.Slot);
+        if (live > 0)
         {
             DropLive(oldest);
         }
@@ -322,6 +323,7 @@ internal sealed class Reclaim(
         writer.Forget(oldest);
         barriers.Forget(oldest.Number);
         Interlocked.Increment(ref _erasedCount);
+        directory.Counts.Reclaimed(live);
         if (isRenamed)
         {
             ZeroSpare(oldest.LengthBytes);

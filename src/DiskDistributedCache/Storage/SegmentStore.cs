@@ -212,10 +212,11 @@ internal sealed class SegmentStore : IDisposable
 
     /// <summary>
     /// Brings what still matters in badly damaged segments, and in those of which a sync failed, to the end of the log. On the
-    /// writer lane.
+    /// writer lane. Returns how many there were.
     /// </summary>
-    public void RetireDamaged()
+    public int RetireDamaged()
     {
+        int retired = 0;
         Volatile.Write(ref _damagedCount, 0);
         foreach (var segment in _segments.Ordered.Where(segment => segment is { IsRetired: false } and ({ CorruptCount: >= DamagedAtCount } or { HasSyncFailed: true })).ToList())
         {
@@ -225,7 +226,10 @@ internal sealed class SegmentStore : IDisposable
             }
 
             _reclaim.Retire(segment, Roll);
+            retired++;
         }
+
+        return retired;
     }
 
     /// <summary>

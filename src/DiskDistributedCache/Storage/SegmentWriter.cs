@@ -101,7 +101,11 @@ internal sealed class SegmentWriter(
     }
 
     /// <summary>Appends a live value again under its old number.</summary>
-    public void AddAgain(CacheEntry entry, in IndexedEntry where) => AddValue(entry, where.KeyHash, where.Deadline, where.Slot);
+    public void AddAgain(CacheEntry entry, in IndexedEntry where)
+    {
+        AddValue(entry, where.KeyHash, where.Deadline, where.Slot);
+        directory.Counts.Reinserted(where.Length);
+    }
 
     /// <summary>Writes the run, verifies it and publishes where its values now are.</summary>
     public void WriteRun()

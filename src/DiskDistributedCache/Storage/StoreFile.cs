@@ -1,4 +1,5 @@
 using System.IO.Abstractions;
+using DiskDistributedCache.Diagnostics;
 using Microsoft.Win32.SafeHandles;
 
 namespace DiskDistributedCache.Storage;
@@ -19,10 +20,19 @@ internal sealed class StoreFile : IDisposable
     private readonly SafeFileHandle? _handle;
     private readonly FileSystemStream? _stream;
     private readonly Lock _streamLock = new();
+    private readonly StoreCounts? _counts;
 
-    public StoreFile(IFileSystem fileSystem, string path, FileMode mode, FileAccess access, FileShare share, long preallocateBytes = 0)
+    public StoreFile(
+        IFileSystem fileSystem,
+        string path,
+        FileMode mode,
+        FileAccess access,
+        FileShare share,
+        long preallocateBytes = 0,
+        StoreCounts? counts = null)
     {
         _fileSystem = fileSystem;
+        _counts = counts;
         _isReal = fileSystem.GetType() == typeof(FileSystem);
         try
         {
@@ -87,6 +97,7 @@ internal sealed class StoreFile : IDisposable
             done += read;
         }
 
+        _counts?.Read(done);
         return done;
     }
 
@@ -94,23 +105,34 @@ internal sealed class StoreFile : IDisposable
     /// Fills the buffer if the operating system has all of it in memory, without ever waiting for the disk. Only on the real file
     /// system itself: where another stands in between, it has to see every call.
     /// </summary>
-    public bool TryReadCached(Span<byte> to, long offset) =>
-        _handle is not null && _isReal && NativeIo.TryReadCached(_handle, to, offset) == to.Length;
+    public bool TryReadCached(Span<byte> to, long offset)
+    {
+        if (_handle is null || !_isReal || NativeIo.TryReadCached(_handle, to, offset) != to.Length)
+        {
+            return false;
+        }
+
+        _counts?.Read(to.Length);
+        return true;
+    }
 
     public void Write(ReadOnlySpan<byte> from, long offset)
     {
         if (_handle is not null)
         {
             _fileSystem.RandomAccess.Write(_handle, from, offset);
-            return;
+        }
+        else
+        {
+            lock (_streamLock)
+            {
+                _stream!.Position = offset;
+                _stream.Write(from);
+                _stream.Flush();
+            }
         }
 
-        lock (_streamLock)
-        {
-            _stream!.Position = offset;
-            _stream.Write(from);
-            _stream.Flush();
-        }
+        _counts?.Wrote(from.Length);
     }
 
     /// <summary>Makes everything that was written durable, and fails if the operating system cannot promise that.</summary>

@@ -19,7 +19,8 @@ internal sealed class SyncLane
         _thread = new Thread(Run) { IsBackground = true, Name = "DiskDistributedCache sync" };
     }
 
-    public void Start() => _thread.Start();
+    /// <summary>Without what flows with the caller: the lane outlives the request in which it was started.</summary>
+    public void Start() => _thread.UnsafeStart();
 
     /// <summary>Runs a job, which does not throw, after those before it.</summary>
     public void Post(Action job)

@@ -24,7 +24,8 @@ internal sealed class Watchdog : IDisposable
         _thread = new Thread(Run) { IsBackground = true, Name = "DiskDistributedCache watchdog" };
     }
 
-    public void Start() => _thread.Start();
+    /// <summary>Without what flows with the caller: the lane outlives the request in which it was started.</summary>
+    public void Start() => _thread.UnsafeStart();
 
     /// <summary>Somebody begins to wait.</summary>
     public void Arm()

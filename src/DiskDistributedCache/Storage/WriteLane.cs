@@ -111,7 +111,8 @@ internal sealed partial class WriteLane
         }
     }
 
-    public void Start() => _thread.Start();
+    /// <summary>Without what flows with the caller: the lane outlives the request in which it was started.</summary>
+    public void Start() => _thread.UnsafeStart();
 
     /// <summary>
     /// Queues a mutation. Its task completes when it is acknowledged. A change of a key for which one is already waiting may join

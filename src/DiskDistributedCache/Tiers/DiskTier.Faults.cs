@@ -52,6 +52,7 @@ internal sealed partial class DiskTier
         }
 
         read.Operation = operation;
+        using var timing = _metrics.Time("a read");
         try
         {
             var outcome = store.Read(read.Key, read.Where, out var entry);
@@ -64,13 +65,14 @@ internal sealed partial class DiskTier
             operation.Corrupt(read.Where.Slot);
             if (store.HasDamagedSegment)
             {
-                PostOnLane(() => TryOnDisk("retiring a segment", damaged => damaged.RetireDamaged()), JobTime.Long);
+                PostOnLane(() => TryOnDisk("retiring a segment", RetireDamaged), JobTime.Long);
             }
 
             return new ReadResult(outcome, entry);
         }
         catch (Exception exception)
         {
+            timing?.Failed(exception);
             Fail(operation, exception, "a read");
             return null;
         }
@@ -95,21 +97,41 @@ internal sealed partial class DiskTier
         }
 
         _writing = operation;
+        using var timing = _metrics.Time(what);
         try
         {
             action(store);
             operation?.Succeed();
-            _isShortOfSpace = false;
+            EndShortage(what);
             return true;
         }
         catch (Exception exception)
         {
+            timing?.Failed(exception);
             Fail(operation, exception, what);
             return false;
         }
         finally
         {
             _writing = null;
+        }
+    }
+
+    private void RetireDamaged(SegmentStore store)
+    {
+        if (store.RetireDamaged() is var retired and > 0)
+        {
+            Log.SegmentsRetired(_logger, retired);
+        }
+    }
+
+    /// <summary>Only what appends says that there is room: a heartbeat writes where it has written before.</summary>
+    private void EndShortage(string what)
+    {
+        if (_isShortOfSpace && what is "a write" or "a probe" or "writing back")
+        {
+            _isShortOfSpace = false;
+            Log.DiskHasRoom(_logger);
         }
     }
 

@@ -207,6 +207,7 @@ internal sealed partial class DiskTier
         }
 
         _isRecovering = true;
+        using var activity = _metrics.Activities.Recover();
         try
         {
             BringBack(store);
@@ -218,6 +219,7 @@ internal sealed partial class DiskTier
         }
         catch (Exception exception)
         {
+            activity.Failed(exception);
             string id = NextFaultId();
             _isWaitingForLock = exception is StoreInUseException;
             _metrics.CountDiskErrors(1);
@@ -251,7 +253,7 @@ internal sealed partial class DiskTier
         }
 
         // Else the syncs that failed during the outage would be met, and counted, again.
-        store.RetireDamaged();
+        RetireDamaged(store);
         WriteWaiting();
         MemoryWanted?.Invoke();
         WriteWaiting();
@@ -361,6 +363,7 @@ internal sealed partial class DiskTier
             return false;
         }
 
+        using var timing = _metrics.Time("a sync");
         try
         {
             store.Sync(unsynced);
@@ -368,13 +371,14 @@ internal sealed partial class DiskTier
         }
         catch (Exception exception)
         {
+            timing?.Failed(exception);
             if (exception is not SyncFailedBeforeException)
             {
                 CountFault(exception, "a sync");
             }
 
             _writer.Distrust();
-            PostOnLane(() => TryOnDisk("retiring a segment", damaged => damaged.RetireDamaged()), JobTime.Long);
+            PostOnLane(() => TryOnDisk("retiring a segment", RetireDamaged), JobTime.Long);
             return false;
         }
     }

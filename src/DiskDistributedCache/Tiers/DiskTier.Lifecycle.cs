@@ -25,12 +25,17 @@ internal sealed partial class DiskTier
     private void TryOpenStore()
     {
         SegmentStore store;
+        using var activity = _metrics.Activities.Open();
+        using var timing = _metrics.Time("an opening");
         try
         {
             store = SegmentStore.Open(_directory, _settings, _clock, _quarantine, _trust, _listener);
         }
         catch (Exception exception)
         {
+            activity.Failed(exception);
+            timing?.Failed(exception);
+
             // It may have been opened so far that it counted as this process's.
             _trust.Disown();
             _directory.Unlock();
@@ -51,6 +56,7 @@ internal sealed partial class DiskTier
         }
 
         // From here on the store is in use: nothing that fails may let go of its lock.
+        activity.HasOpened(store.Report.IsNew, store.Report.Entries, store.Report.Holes, store.Report.Scanned);
         _isWaitingForLock = false;
         Publish(store);
         _health.Opened();
@@ -132,6 +138,7 @@ internal sealed partial class DiskTier
     /// <summary>On the lane, when nothing more comes: touches that are in memory only, then the clean flag, last.</summary>
     private void CloseStore()
     {
+        using var activity = _metrics.Activities.Close();
         try
         {
             if (_store is { } store && _writer.QueuedCount == 0 && !_isGivenUp)
@@ -145,6 +152,7 @@ internal sealed partial class DiskTier
         }
         catch (Exception exception)
         {
+            activity.Failed(exception);
             if (exception is StoreGoneException)
             {
                 LoseStore();

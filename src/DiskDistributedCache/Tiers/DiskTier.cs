@@ -68,10 +68,11 @@ internal sealed partial class DiskTier : IDisposable
     {
         (_clock, _health, _metrics, _logger, _listener, _timeProvider) = (clock, health, metrics, logger, listener, timeProvider);
         _settings = StoreSettings.From(options);
-        _directory = new CacheDirectory(fileSystem, options.Directory!, options.WitnessDirectory);
+        _directory = new CacheDirectory(fileSystem, options.Directory!, options.WitnessDirectory) { Counts = metrics.Store };
         _quarantine = new Quarantine(_directory, clock, options.MaxQuarantineBytes)
         {
             Met = record => Log.RecordCorrupt(_logger, record.Reason, record.Segment, record.Offset),
+            Failed = () => Elsewhere(() => Log.QuarantineFailed(_logger)),
         };
         _trust = new TrustMark(_directory, new Guid(RandomNumberGenerator.GetBytes(16)));
         _trust.Failed += exception => Elsewhere(() => Log.WitnessFailed(_logger, exception));
@@ -156,7 +157,9 @@ internal sealed partial class DiskTier : IDisposable
             catch (Exception exception)
             {
                 // No threads to be had: the cache works from memory until it is disposed of.
-                _health.Unavailable(Describe(NextFaultId(), exception));
+                string id = NextFaultId();
+                _health.Unavailable(Describe(id, exception));
+                Log.StoreUnavailable(_logger, exception, _directory.Path, id);
                 _opening.TrySetResult();
             }
         }
@@ -220,7 +223,7 @@ internal sealed partial class DiskTier : IDisposable
         }
 
         _watchdog.Arm();
-        return new Acknowledgement(waiting.Task, _longestWait);
+        return new Acknowledgement(waiting, _longestWait, _metrics.Activities);
     }
 
     /// <summary>Gives up the oldest owed values until this much weight is gone, or none is left.</summary>
@@ -252,7 +255,7 @@ internal sealed partial class DiskTier : IDisposable
             return LookupOutcome.Hit;
         }
 
-        store.Index.RemoveIfSame(where.KeyHash, where.Sequence);
+        Forget(store, where.KeyHash, where.Sequence, EvictionReason.Expired);
         return LookupOutcome.Miss;
     }
 
@@ -276,12 +279,12 @@ internal sealed partial class DiskTier : IDisposable
     public bool IsCurrent(in CacheKey key, long sequence) =>
         _store is { } store && store.Index.TryGet(store.HashOf(key), out var where) && where.Sequence == sequence;
 
-    /// <summary>Drops a version from the index: it was found dead.</summary>
-    public void Forget(CacheEntry entry)
+    /// <summary>Drops a version from the index: it was found dead, or is given up.</summary>
+    public void Forget(CacheEntry entry, EvictionReason reason)
     {
         if (_store is { } store)
         {
-            store.Index.RemoveIfSame(store.HashOf(entry.Key), entry.Sequence);
+            Forget(store, store.HashOf(entry.Key), entry.Sequence, reason);
         }
     }
 
@@ -351,7 +354,10 @@ internal sealed partial class DiskTier : IDisposable
         {
             _sync.Stop(GraceSince(began));
             _readers.Stop(GraceSince(began));
-            _writer.Stop(GraceSince(began), mayWrite: _store is not null);
+            if (!_writer.Stop(GraceSince(began), mayWrite: _store is not null))
+            {
+                Log.ClosedWithoutDisk(_logger);
+            }
         }
 
         _opening.TrySetResult();
@@ -395,9 +401,17 @@ internal sealed partial class DiskTier : IDisposable
         }
     }
 
+    private void Forget(SegmentStore store, ulong keyHash, long sequence, EvictionReason reason)
+    {
+        if (store.Index.RemoveIfSame(keyHash, sequence))
+        {
+            _metrics.CountEviction(DiskCacheTier.Disk, reason);
+        }
+    }
+
     private void OnDropped(CacheEntry entry)
     {
-        Forget(entry);
+        Forget(entry, EvictionReason.Owed);
         OwedDropped?.Invoke(entry);
     }
 }

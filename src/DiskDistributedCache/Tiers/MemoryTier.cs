@@ -37,6 +37,7 @@ internal sealed class MemoryTier
     private readonly ResidentQueue _pinned = new(Place.Pinned);
     private long _bytes;
     private long _budgetBytes;
+    private long _evictedCount;
 
     // Guarded by the lock. Leaving are the evicted that the callback has not been told of, chained by Newer.
     private readonly EvictionOrder _order = new();
@@ -79,6 +80,9 @@ internal sealed class MemoryTier
 
     /// <summary>How many entries there are, pinned ones included.</summary>
     public int Count => _table.Count;
+
+    /// <summary>How many entries have left because of space.</summary>
+    public long EvictedCount => Volatile.Read(ref _evictedCount);
 
     /// <summary>The weight of the pinned entries.</summary>
     public long PinnedBytes => _pinned.Bytes;
@@ -329,6 +333,7 @@ internal sealed class MemoryTier
 
     private void Leave(Resident resident)
     {
+        Volatile.Write(ref _evictedCount, _evictedCount + 1);
         if (_evicted is not null)
         {
             resident.Newer = _leaving;

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Diagnostics.Metrics;
 using System.IO.Abstractions;
 using DiskDistributedCache.Diagnostics;
 using DiskDistributedCache.Entries;
@@ -45,7 +44,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         IFileSystem fileSystem,
         TimeProvider timeProvider,
         ILoggerFactory loggerFactory,
-        IMeterFactory? meterFactory = null)
+        CacheMetrics? metrics = null)
     {
         for (int i = 0; i < LockCount; i++)
         {
@@ -56,8 +55,8 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         _maxRecordBytes = Math.Min(options.MaxDiskBytes / 2, MaxRecordBytes);
         _maxMemoryBytes = options.MaxMemoryBytes;
         _memoryOnlyMaxBytes = options.MemoryOnlyMaxMemoryBytes ?? Math.Max(options.MaxMemoryBytes, unchecked(2 * options.MaxMemoryBytes));
-        _logger = new SafeLogger(loggerFactory.CreateLogger("DiskDistributedCache"));
-        _metrics = new CacheMetrics(meterFactory);
+        _logger = new SafeLogger(loggerFactory.CreateLogger(Log.Category));
+        _metrics = metrics ?? new CacheMetrics();
         Clock = new CacheClock(timeProvider);
         _health = new DiskHealth(timeProvider, options.MemoryOnlyThreshold, _logger);
         _memory = new MemoryTier(options.MaxMemoryBytes, KeepDeadline);
@@ -73,6 +72,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         _disk.MemoryWanted += () => _disk.WriteBack(_memory.Entries, TryPend);
         _disk.Written += _memory.Unpin;
         _disk.ReadLate += entry => TryPromote(entry);
+        _metrics.ObserveTiers(() => new TierSizes(_memory.Count, _memory.BudgetBytes, _memory.EvictedCount, options.MaxDiskBytes));
         _metrics.ObserveStatus(GetStatus);
     }
 
@@ -111,15 +111,18 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
     }
 
     /// <summary>Looks a key up and blocks for at most the I/O timeout.</summary>
-    public Lookup Get(in CacheKey key) =>
-        FindInMemory(key) is { } entry ? Lookup.Hit(entry, DiskCacheTier.Memory) : GetElsewhere(key);
+    /// <param name="key">The key.</param>
+    /// <param name="isServed">Whether somebody gets the value; else the entry is only used.</param>
+    public Lookup Get(in CacheKey key, bool isServed = true) =>
+        FindInMemory(key, isServed) is { } entry ? Lookup.Hit(entry, DiskCacheTier.Memory) : GetElsewhere(key);
 
-    public async ValueTask<Lookup> GetAsync(CacheKey key)
+    /// <inheritdoc cref="Get"/>
+    public async ValueTask<Lookup> GetAsync(CacheKey key, bool isServed = true)
     {
         long began = 0;
         for (int attempt = 1; ; attempt++)
         {
-            if (FindInMemory(key) is { } entry)
+            if (FindInMemory(key, isServed) is { } entry)
             {
                 return Lookup.Hit(entry, DiskCacheTier.Memory);
             }
@@ -131,8 +134,9 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
 
             began = attempt == 1 ? Stopwatch.GetTimestamp() : began;
             var read = _disk.BeginRead(key, where);
+            using var activity = read is null ? default : _metrics.Activities.Read();
             var result = read is null ? null : await read.Task.ConfigureAwait(false);
-            CountIfVain(result, began);
+            CountIfVain(result, began, activity);
             if (Finish(key, result, mayTryAgain: MayTryAgain(attempt, began)) is { } finished)
             {
                 return finished;
@@ -296,8 +300,9 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             began = attempt == 1 ? Stopwatch.GetTimestamp() : began;
 
             var read = _disk.BeginRead(key, where);
+            using var activity = read is null ? default : _metrics.Activities.Read();
             var result = read is not null && read.Task.Wait(_disk.IoTimeout) ? read.Task.Result : null;
-            CountIfVain(result, began);
+            CountIfVain(result, began, activity);
             if (Finish(key, result, mayTryAgain: MayTryAgain(attempt, began)) is { } finished)
             {
                 return finished;
@@ -354,7 +359,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
 
     private Lock LockOf(in CacheKey key) => _keyLocks[key.GetHashCode() & (LockCount - 1)];
 
-    private CacheEntry? FindInMemory(in CacheKey key)
+    private CacheEntry? FindInMemory(in CacheKey key, bool isServed = true)
     {
         var entry = _memory.TryGet(key);
         if (entry is null)
@@ -366,7 +371,11 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         long now = entry.Deadline == Expiry.Never ? 0 : Clock.NowTicks;
         if (entry.IsExpired(now) || _disk.Barriers.Covers(entry.Tags, entry.Ticket))
         {
-            _memory.RemoveIfSame(entry);
+            if (_memory.RemoveIfSame(entry))
+            {
+                _metrics.CountEviction(DiskCacheTier.Memory, entry.IsExpired(now) ? EvictionReason.Expired : EvictionReason.Tag);
+            }
+
             return null;
         }
 
@@ -381,7 +390,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
             Slide(entry, now, exactly: false);
         }
 
-        _metrics.MemoryHits.Increment();
+        _metrics.MemoryHits.Add(1, isServed ? entry.Value.Length : 0);
         return entry;
     }
 
@@ -429,7 +438,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         long now = Clock.NowTicks;
         if (entry.IsExpired(now) || _disk.Barriers.Covers(entry.Tags, entry.Ticket))
         {
-            _disk.Forget(entry);
+            _disk.Forget(entry, entry.IsExpired(now) ? EvictionReason.Expired : EvictionReason.Tag);
             return Missed(Lookup.Miss);
         }
 
@@ -458,9 +467,9 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
                 return false;
             }
 
-            if (_memory.BudgetBytes > 0)
+            if (_memory.BudgetBytes > 0 && _memory.Put(entry, pinned: false))
             {
-                _memory.Put(entry, pinned: false);
+                _metrics.CountPromotion();
             }
 
             return true;
@@ -482,8 +491,9 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         return Lookup.Hit(entry, DiskCacheTier.Disk);
     }
 
-    private void CountIfVain(ReadResult? result, long began)
+    private void CountIfVain(ReadResult? result, long began, CacheActivity activity)
     {
+        activity.HasRead(result is not null, result?.Entry is not null);
         if (result is null)
         {
             _metrics.CountFallback(isWrite: false, Stopwatch.GetElapsedTime(began));
@@ -511,6 +521,7 @@ internal sealed class TieredCache : StoreListener, IDisposable, IAsyncDisposable
         try
         {
             _disk.Number(mutation);
+            _metrics.CountMutation(mutation.Kind - RecordKind.Value + MutationKind.Set);
             if (mutation.Kind is RecordKind.Value or RecordKind.Removal)
             {
                 PutInMemory(mutation);

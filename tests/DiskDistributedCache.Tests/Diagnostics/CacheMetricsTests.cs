@@ -24,9 +24,7 @@ public sealed partial class CacheMetricsTests : IDisposable
     public void The_instruments_are_those_of_the_table_in_the_docs()
     {
         using var metrics = Observed();
-        metrics.CountFallback(isWrite: false, TimeSpan.FromMilliseconds(1));
-        metrics.CountTransition(DiskCacheMode.Normal, DiskCacheMode.BreakerOpen);
-        _meter.Collect();
+        MeasureEverything(metrics);
 
         var published = _meter.Instruments.Select(instrument =>
             $"{instrument.Name} | {KindOf(instrument)} | {instrument.Unit} | {_meter.AttributesOf(instrument.Name)}");
@@ -71,20 +69,67 @@ public sealed partial class CacheMetricsTests : IDisposable
         metrics.CountFallback(isWrite: true, TimeSpan.Zero);
         metrics.CountFallback(isWrite: true, TimeSpan.Zero);
         metrics.CountTransition(DiskCacheMode.Normal, DiskCacheMode.BreakerOpen);
+        CountChanges(metrics);
         _meter.Collect();
 
-        Assert.Equal(1, _meter.Last("diskcache.requests diskcache.result=hit diskcache.tier=memory"));
-        Assert.Equal(0, _meter.Last("diskcache.requests diskcache.result=hit diskcache.tier=disk"));
-        Assert.Equal(1, _meter.Last("diskcache.requests diskcache.result=miss diskcache.tier=disk"));
-        Assert.Equal(0, _meter.Last("diskcache.requests diskcache.result=unknown diskcache.tier=disk"));
+        AssertChanges();
+        Assert.Equal(1, _meter.Last("diskcache.requests diskcache.request.result=hit diskcache.tier=memory"));
+        Assert.Equal(0, _meter.Last("diskcache.requests diskcache.request.result=hit diskcache.tier=disk"));
+        Assert.Equal(1, _meter.Last("diskcache.requests diskcache.request.result=miss diskcache.tier=disk"));
+        Assert.Equal(0, _meter.Last("diskcache.requests diskcache.request.result=unknown diskcache.tier=disk"));
         Assert.Equal(0.08, _meter.Last("diskcache.fallback.duration diskcache.operation=read"));
         Assert.Equal(1, _meter.Total("diskcache.fallbacks diskcache.operation=read"));
         Assert.Equal(2, _meter.Total("diskcache.fallbacks diskcache.operation=write"));
         Assert.Equal(1, _meter.Total("diskcache.mode.transitions diskcache.mode.from=normal diskcache.mode.to=breaker_open"));
         Assert.Equal(
-            [1, 2, 3, 7, 8, 9, 10, 11, 12],
-            new[] { "entries", "disk.size", "memory.size", "disk.errors", "corruption.errors", "quarantine.records", "writes.owed", "oversized", "quarantine.size" }
-                .Select(name => _meter.Last($"diskcache.{name}")));
+            [1, 2, 3, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17],
+            new[]
+            {
+                "disk.entry.count", "disk.size", "memory.size", "disk.errors", "corruption.errors", "quarantine.record.count", "owed.count",
+                "oversized", "quarantine.size", "quarantine.errors", "memory.entry.count", "memory.limit", "disk.limit",
+            }.Select(name => _meter.Last($"diskcache.{name}")));
+    }
+
+    // Planted: the failure is not told.
+    [Fact]
+    public void An_operation_of_the_disk_is_timed_while_somebody_listens_and_says_what_it_failed_of()
+    {
+        using var metrics = Observed();
+        using (metrics.Time("a write"))
+        {
+            // It takes no time.
+        }
+
+        using (var failed = metrics.Time("retiring a segment"))
+        {
+            failed!.Failed(new FileNotFoundException());
+        }
+
+        Assert.Equal(1, _meter.CountOf("diskcache.disk.operation.duration diskcache.disk.operation=write"));
+        Assert.Equal(1, _meter.CountOf(
+            "diskcache.disk.operation.duration diskcache.disk.operation=retire_segment error.type=System.IO.FileNotFoundException"));
+
+        _meter.Dispose();
+        Assert.Null(metrics.Time("a write"));
+    }
+
+    // Planted: no boundaries.
+    [Fact]
+    public void Durations_are_in_seconds_and_have_boundaries_for_a_disk_and_not_those_for_milliseconds()
+    {
+        using var metrics = Observed();
+
+        var durations = _meter.Instruments.OfType<Histogram<double>>().ToArray();
+
+        Assert.Equal(["diskcache.disk.operation.duration", "diskcache.fallback.duration"], durations.Select(each => each.Name).Order());
+        Assert.All(durations, each =>
+        {
+            var boundaries = each.Advice?.HistogramBucketBoundaries;
+            Assert.NotNull(boundaries);
+            Assert.Equal(boundaries.Order(), boundaries);
+            Assert.InRange(boundaries[0], 0.000_001, 0.000_1);
+            Assert.Equal(10, boundaries[^1]);
+        });
     }
 
     // Planted: the name is on the observed instruments only.
@@ -92,12 +137,11 @@ public sealed partial class CacheMetricsTests : IDisposable
     public void A_cache_with_a_name_has_it_on_all_that_it_measures()
     {
         using var metrics = Observed("orders");
-        metrics.CountFallback(isWrite: true, TimeSpan.Zero);
-        metrics.CountTransition(DiskCacheMode.Normal, DiskCacheMode.BreakerOpen);
-        _meter.Collect();
+        MeasureEverything(metrics);
 
         Assert.All(_meter.Instruments, instrument =>
             Assert.Contains("diskcache.name", _meter.AttributesOf(instrument.Name), StringComparison.Ordinal));
+        Assert.Equal(0, _meter.Last("diskcache.requests diskcache.name=orders diskcache.request.result=hit diskcache.tier=memory"));
     }
 
     // Planted: disposal leaves the sources where they are; a status that nobody has said is asked for all the same.
@@ -138,51 +182,60 @@ public sealed partial class CacheMetricsTests : IDisposable
         Assert.Contains(ended, instrument => instrument.Name == "diskcache.requests");
     }
 
-    // Planted: unknown counts as a miss.
-    [Fact]
-    public async Task A_lookup_that_could_not_ask_the_disk_is_unknown_and_in_the_status_a_miss()
+    private void MeasureEverything(CacheMetrics metrics)
     {
-        await using var store = new NormalStore();
-        await using var cache = new TieredCache(store.Options, store.FileSystem, store.Time, NullLoggerFactory.Instance, _meter);
+        metrics.CountFallback(isWrite: false, TimeSpan.FromMilliseconds(1));
+        metrics.CountTransition(DiskCacheMode.Normal, DiskCacheMode.BreakerOpen);
+        using (var timing = metrics.Time("a read"))
+        {
+            timing!.Failed(new IOException());
+        }
 
-        // The store is not open yet.
-        Assert.Equal(LookupOutcome.Unknown, (await cache.GetAsync(new CacheKey(KeySpace.Data, "key"))).Outcome);
         _meter.Collect();
-
-        Assert.Equal(1, _meter.Last("diskcache.requests diskcache.result=unknown diskcache.tier=disk"));
-        Assert.Equal(0, _meter.Last("diskcache.requests diskcache.result=miss diskcache.tier=disk"));
-        Assert.Equal(1, cache.GetStatus().Misses);
     }
 
-    // Planted: the registration passes no factory.
-    [Fact]
-    public async Task A_registered_cache_measures_its_lookups_with_the_meter_of_the_container()
+    /// <summary>A different number of each.</summary>
+    private static void CountChanges(CacheMetrics metrics)
     {
-        await using var store = new NormalStore();
-        await using var provider = new ServiceCollection()
-            .AddSingleton<IMeterFactory>(_meter)
-            .AddDiskDistributedCache(options => (options.Directory, options.MaxMemoryBytes, options.IoTimeout) =
-                (store.Options.Directory, 0, TimeSpan.FromSeconds(20)))
-            .BuildServiceProvider();
-        var cache = provider.GetRequiredService<DiskCache>();
-        await cache.StartAsync();
-
-        await cache.SetAsync("key", [1], new DistributedCacheEntryOptions(), TestContext.Current.CancellationToken);
-        Assert.NotNull(await cache.GetAsync("key", TestContext.Current.CancellationToken));
-        Assert.Null(await cache.GetAsync("other", TestContext.Current.CancellationToken));
-        _meter.Collect();
-
-        Assert.Equal(1, _meter.Last("diskcache.requests diskcache.result=hit diskcache.tier=disk"));
-        Assert.Equal(1, _meter.Last("diskcache.requests diskcache.result=miss diskcache.tier=disk"));
-        Assert.Equal(0, _meter.Last("diskcache.requests diskcache.result=unknown diskcache.tier=disk"));
-        Assert.Equal(1, _meter.Last("diskcache.mode diskcache.mode=normal"));
-        Assert.Equal(1, _meter.Last("diskcache.entries"));
+        metrics.MemoryHits.Add(0, 100);
+        metrics.DiskHits.Add(0, 200);
+        metrics.SavedCost.Add(21, 22);
+        metrics.CountPromotion();
+        metrics.CountMutation(MutationKind.Remove);
+        metrics.CountMutation(MutationKind.Clear);
+        metrics.CountMutation(MutationKind.Clear);
+        metrics.CountEviction(DiskCacheTier.Memory, EvictionReason.Tag);
+        metrics.CountEviction(DiskCacheTier.Disk, EvictionReason.Expired);
+        metrics.CountEviction(DiskCacheTier.Disk, EvictionReason.Owed);
+        metrics.Store.Read(30);
+        metrics.Store.Wrote(40);
+        metrics.Store.Reclaimed(5);
+        metrics.Store.Reinserted(60);
     }
 
-    private CacheMetrics Observed(string? name = null)
+    private void AssertChanges() => Assert.Equal(
+        [100, 200, 21, 22, 1, 0, 1, 0, 2, 16, 0, 1, 5, 1, 0, 1, 30, 40, 1, 60],
+        new[]
+        {
+            "saved.size diskcache.tier=memory", "saved.size diskcache.tier=disk",
+            "saved.cost diskcache.saved.unit=token diskcache.tier=memory", "saved.cost diskcache.saved.unit=token diskcache.tier=disk",
+            "promotions",
+            "mutations diskcache.mutation.kind=set", "mutations diskcache.mutation.kind=remove",
+            "mutations diskcache.mutation.kind=evict_tag", "mutations diskcache.mutation.kind=clear",
+            "evictions diskcache.eviction.reason=capacity diskcache.tier=memory", "evictions diskcache.eviction.reason=expired diskcache.tier=memory",
+            "evictions diskcache.eviction.reason=tag diskcache.tier=memory",
+            "evictions diskcache.eviction.reason=capacity diskcache.tier=disk", "evictions diskcache.eviction.reason=expired diskcache.tier=disk",
+            "evictions diskcache.eviction.reason=tag diskcache.tier=disk", "evictions diskcache.eviction.reason=owed diskcache.tier=disk",
+            "disk.io disk.io.direction=read", "disk.io disk.io.direction=write",
+            "reclaim.segments", "reclaim.reinserted",
+        }.Select(name => _meter.Last($"diskcache.{name}")));
+
+    private CacheMetrics Observed(string name = CacheMetrics.DefaultName)
     {
         var metrics = new CacheMetrics(_meter, name);
         metrics.ObserveStatus(() => _status);
+        metrics.ObserveTiers(() => new TierSizes(MemoryEntries: 14, MemoryLimitBytes: 15, MemoryEvictions: 16, DiskLimitBytes: 17));
+        metrics.ObserveSavedCost("token");
         metrics.ObserveBreaker(() => 2);
         metrics.ObserveQuarantine(() => 12);
         return metrics;
@@ -220,32 +273,17 @@ public sealed partial class CacheMetricsTests : IDisposable
         QuarantinedRecords = 9,
         OwedWrites = 10,
         OversizedEntries = 11,
-        QuarantineErrors = 0,
+        QuarantineErrors = 13,
     };
 
     private static string SnakeCase(Enum value) => UpperCase().Replace(value.ToString(), match => "_" + match.Value).TrimStart('_').ToLowerInvariant();
 
+    private static IEnumerable<string> RowsOfTheTable() => OperationsPage.Rows("Metrics", columnCount: 4)
+        .Select(cells => $"{cells[0]} | {cells[1]} | {cells[2]} | {string.Join(", ", cells[3].Split(", ").Order(StringComparer.Ordinal))}");
+
     private static string KindOf(Instrument instrument) =>
         UpperCase().Replace(instrument.GetType().Name.Split('`')[0], match => " " + match.Value)
             .Trim().ToLowerInvariant().Replace("up down", "up-down", StringComparison.Ordinal);
-
-    /// <summary>The first four columns of the table in the section Metrics.</summary>
-    private static IEnumerable<string> RowsOfTheTable()
-    {
-        string root = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(root, "DiskDistributedCache.sln")))
-        {
-            root = Path.GetDirectoryName(root) ?? throw new InvalidOperationException("The tests do not run inside the repository.");
-        }
-
-        string page = File.ReadAllText(Path.Combine(root, "docs", "operations.md"));
-        string section = page[page.IndexOf("\n## Metrics", StringComparison.Ordinal)..].Split("\n## ")[1];
-        return section.Split('\n')
-            .Where(line => line.StartsWith("| `", StringComparison.Ordinal))
-            .Select(line => line.Split('|', StringSplitOptions.TrimEntries)[1..5])
-            .Select(cells => $"{cells[0]} | {cells[1]} | {cells[2]} | {string.Join(", ", cells[3].Split(", ").Order(StringComparer.Ordinal))}")
-            .Select(row => row.Replace("`", "", StringComparison.Ordinal));
-    }
 
     [GeneratedRegex("[A-Z]")]
     private static partial Regex UpperCase();
@@ -257,75 +295,5 @@ public sealed partial class CacheMetricsTests : IDisposable
         public DiskCacheStatus GetStatus() => _status;
 
         public int GetNumber() => (int)_status.Entries;
-    }
-
-    /// <summary>A meter factory that listens to its own meters only.</summary>
-    private sealed class CollectedMeter : IMeterFactory
-    {
-        private readonly MeterListener _listener = new();
-        private readonly List<Meter> _meters = [];
-        private readonly List<(string Instrument, string Series, double Value)> _measurements = [];
-        private readonly Dictionary<string, SortedSet<string>> _attributes = [];
-
-        public CollectedMeter()
-        {
-            _listener.InstrumentPublished = (instrument, self) =>
-            {
-                if (instrument.Meter.Scope == this)
-                {
-                    Instruments.Add(instrument);
-                    self.EnableMeasurementEvents(instrument);
-                }
-            };
-            _listener.SetMeasurementEventCallback<int>((instrument, value, tags, _) => Add(instrument, value, tags));
-            _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Add(instrument, value, tags));
-            _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Add(instrument, value, tags));
-            _listener.Start();
-        }
-
-        public List<Instrument> Instruments { get; } = [];
-
-        public int Count => _measurements.Count;
-
-        public Meter Create(MeterOptions options)
-        {
-            var meter = new Meter(options.Name, options.Version, options.Tags, scope: this);
-            _meters.Add(meter);
-            return meter;
-        }
-
-        public void Collect()
-        {
-            _measurements.RemoveAll(measurement => Instruments.Any(instrument => instrument.IsObservable && instrument.Name == measurement.Instrument));
-            _listener.RecordObservableInstruments();
-        }
-
-        public void Clear() => _measurements.Clear();
-
-        public double Last(string series) => _measurements.Last(measurement => measurement.Series == series).Value;
-
-        public double Total(string series) => _measurements.Where(measurement => measurement.Series == series).Sum(measurement => measurement.Value);
-
-        public double Sum(string instrument) => _measurements.Where(measurement => measurement.Instrument == instrument).Sum(measurement => measurement.Value);
-
-        public int SeriesOf(string instrument) => _measurements.Count(measurement => measurement.Instrument == instrument);
-
-        /// <summary>In alphabetical order.</summary>
-        public string AttributesOf(string instrument) =>
-            _attributes.GetValueOrDefault(instrument) is { Count: > 0 } names ? string.Join(", ", names) : "-";
-
-        public void Dispose()
-        {
-            _listener.Dispose();
-            _meters.ForEach(meter => meter.Dispose());
-        }
-
-        private void Add(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
-        {
-            var sorted = tags.ToArray().OrderBy(tag => tag.Key, StringComparer.Ordinal).ToArray();
-            _measurements.Add((instrument.Name, string.Join(' ', [instrument.Name, .. sorted.Select(tag => $"{tag.Key}={tag.Value}")]), value));
-            var names = _attributes.TryGetValue(instrument.Name, out var known) ? known : _attributes[instrument.Name] = new(StringComparer.Ordinal);
-            names.UnionWith(sorted.Select(tag => tag.Key));
-        }
     }
 }

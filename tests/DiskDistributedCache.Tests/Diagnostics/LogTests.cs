@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
 using DiskDistributedCache.Diagnostics;
+using DiskDistributedCache.Tests.Infrastructure;
 using Microsoft.Extensions.Logging;
 
 namespace DiskDistributedCache.Tests.Diagnostics;
@@ -13,7 +14,7 @@ public sealed partial class LogTests
     [Fact]
     public void The_table_of_log_events_has_every_event_with_its_level_and_no_other()
     {
-        var documented = EventRow().Matches(File.ReadAllText(FindOperations()))
+        var documented = EventRow().Matches(File.ReadAllText(OperationsPage.Find()))
             .Select(row => (Id: int.Parse(row.Groups["id"].Value, CultureInfo.InvariantCulture), Level: row.Groups["level"].Value))
             .ToArray();
 
@@ -37,17 +38,6 @@ public sealed partial class LogTests
         typeof(Log).GetMethods(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static)
             .Select(method => method.GetCustomAttribute<LoggerMessageAttribute>())
             .OfType<LoggerMessageAttribute>();
-
-    private static string FindOperations()
-    {
-        string root = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(root, "DiskDistributedCache.sln")))
-        {
-            root = Path.GetDirectoryName(root) ?? throw new InvalidOperationException("The tests do not run inside the repository.");
-        }
-
-        return Path.Combine(root, "docs", "operations.md");
-    }
 
     [GeneratedRegex(@"^\| (?<id>\d+) \| (?<level>\w+) \|", RegexOptions.Multiline)]
     private static partial Regex EventRow();

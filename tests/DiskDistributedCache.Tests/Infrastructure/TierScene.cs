@@ -1,4 +1,5 @@
 using System.Text;
+using DiskDistributedCache.Diagnostics;
 using DiskDistributedCache.Entries;
 using DiskDistributedCache.Tiers;
 
@@ -45,10 +46,16 @@ internal sealed class TierScene : IAsyncDisposable
 
     public CollectedLog Log { get; } = new();
 
+    /// <summary>Where the caches are measured, if a test wants to know.</summary>
+    public CollectedMeter? Meter { get; init; }
+
+    /// <summary>The name of the caches.</summary>
+    public string Name { get; init; } = CacheMetrics.DefaultName;
+
     public TieredCache Cache => _cache ?? throw new InvalidOperationException("The cache is not open.");
 
     /// <summary>A cache that nobody has opened.</summary>
-    public TieredCache Create() => _cache = new TieredCache(Options, Files, Time, Log);
+    public TieredCache Create() => _cache = new TieredCache(Options, Files, Time, Log, new CacheMetrics(Meter, Name));
 
     public async Task<TierScene> OpenAsync()
     {

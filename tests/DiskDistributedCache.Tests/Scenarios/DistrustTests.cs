@@ -158,6 +158,7 @@ public sealed class DistrustTests : IAsyncLifetime
 
         // Once in vain, once when it was owed, once when the segment was retired.
         Assert.Equal(3, writesAtTrust);
+        Assert.Equal(1, _scene.Log.Count(28));
         await _scene.ReopenKilledAsync();
         Assert.Equal(5_000, (await _scene.Get("k"))?.Length);
     }

@@ -120,9 +120,12 @@ public sealed class CorruptFilesTests : IAsyncLifetime
         var damaged = DamageOneIn(SegmentPaths[..3]);
         await OpenAsync(_files);
         var fault = _files.Fail(FileOperation.Open, "quarantine");
+        var told = _log.NextAsync(27);
 
         await ReadAllAsync(damaged);
 
+        await told;
+        Assert.Equal(1, _log.Count(27));
         var status = _cache.GetStatus();
         Assert.Equal((3, 0, 3, 0), (status.CorruptionErrors, status.QuarantinedRecords, status.QuarantineErrors, status.DiskErrors));
         Assert.Equal(3, _cache.GetQuarantine().Count(record => record is { FileName: null, KeptBytes: 0 }));

@@ -63,7 +63,7 @@ public sealed class RetireRuleTests : IDisposable
         long damaged = WriteDamaged();
         ReadDamaged();
         var fault = _scene.Files.Fail(FileOperation.Write, ".seg");
-        Assert.Throws<IOException>(_scene.Store.RetireDamaged);
+        Assert.Throws<IOException>(() => _scene.Store.RetireDamaged());
         Assert.False(_scene.Store.HasDamagedSegment);
         Assert.Equal("v", _scene.Read("kept"));
         Assert.Equal(damaged, SegmentOf("kept"));

@@ -211,6 +211,7 @@ public sealed class TieredCacheWriteTests : IAsyncLifetime
         await _scene.CloseAsync();
         await written;
         await queued;
+        Assert.Equal(1, _scene.Log.Count(29));
 
         var closed = _scene.Log.NextAsync(4);
         gate.Open();
