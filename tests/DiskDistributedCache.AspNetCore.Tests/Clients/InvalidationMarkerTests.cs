@@ -136,6 +136,21 @@ public sealed class MarkersOfHybridCache : InvalidationMarkerTests<HybridCacheWi
         Scene.Time.Advance(TimeSpan.FromMilliseconds(1));
     }
 
+    // HybridCache asks for this marker when it is made, and does not wait for the answer before it uses what it reads meanwhile. Fails in one
+    // run of three or so when the answer has to come from disk; it does not when markers are in memory as soon as the store is open.
+    [Fact]
+    public async Task What_the_tag_of_everything_took_stays_gone_for_the_first_question_after_a_restart()
+    {
+        await Scene.StartAsync();
+        for (int i = 0; i < 20; i++)
+        {
+            await Client.SetAsync("gone", $"{i}", "first");
+            await RemoveEverythingAsync();
+            await Scene.RestartAsync();
+            Assert.Equal("made anew", await Client.AskAsync("gone", $"{i}", "made anew"));
+        }
+    }
+
     // Fails when a marker that does not verify is a miss. FusionCache takes an exception for a miss as well, so nothing helps it here.
     [Fact]
     public async Task A_marker_that_does_not_verify_does_not_bring_back_what_it_removed()
