@@ -25,6 +25,9 @@ public sealed partial class DiskCache
 
     internal CacheClock Clock => _tiers.Clock;
 
+    /// <summary>For tests, which take the steps of the monitor one by one.</summary>
+    internal TieredCache Tiers => _tiers;
+
     /// <summary>Looks an entry up. Its arrays are shared: they must not be written to.</summary>
     internal ValueTask<CacheEntry?> FindAsync(KeySpace space, string key, CancellationToken token) =>
         TryFindNow(space, key, token, out var entry)

@@ -20,6 +20,8 @@ public abstract class TokenContract<TEnvironment> : CacheContract<TEnvironment>
         await Cancels(() => Cache.SetAsync("key", [2], Forever, s_cancelled));
         await Cancels(() => Cache.SetAsync("key", new ReadOnlySequence<byte>([2]), Forever, s_cancelled).AsTask());
         await Cancels(() => Cache.SetAsync("key", [2], Forever, ["tag"], s_cancelled));
+        await Cancels(() => Cache.SetAsync("key", new ReadOnlySequence<byte>([2]), Forever, ["tag"], s_cancelled).AsTask());
+        await Cancels(() => Cache.SetAsync("new", new ReadOnlySequence<byte>([2]), Forever, ["tag"], s_cancelled).AsTask());
         await Cancels(() => Cache.SetAsync("new", [2], Forever, s_cancelled));
         await Cancels(() => Cache.RemoveAsync("key", s_cancelled));
         await Cancels(() => Cache.EvictByTagAsync("tag", s_cancelled).AsTask());
@@ -35,6 +37,20 @@ public abstract class TokenContract<TEnvironment> : CacheContract<TEnvironment>
         Assert.Equal([1], Cache.Get("key"));
         Time.Advance(TimeSpan.FromSeconds(60));
         Assert.Null(Cache.Get("key"));
+    }
+
+    [Fact]
+    public async Task Memory_is_not_looked_at_when_the_token_was_cancelled_before_the_call()
+    {
+        var memory = new BorrowedMemory(Bytes(100));
+        var sequence = memory.Sequence;
+        memory.GiveBack();
+
+        await Cancels(() => Cache.SetAsync("key", sequence, Forever, s_cancelled).AsTask());
+        await Cancels(() => Cache.SetAsync("key", sequence, Forever, ["tag"], s_cancelled).AsTask());
+
+        Assert.Equal(0, memory.LateTouches);
+        Assert.Null(await ReadAsync("key"));
     }
 
     [Fact]

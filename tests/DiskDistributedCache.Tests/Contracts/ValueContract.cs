@@ -1,5 +1,6 @@
 using System.Buffers;
 using DiskDistributedCache.Tests.Infrastructure;
+using Microsoft.Extensions.Caching.Distributed;
 
 namespace DiskDistributedCache.Tests.Contracts;
 
@@ -83,6 +84,34 @@ public abstract class ValueContract<TEnvironment> : CacheContract<TEnvironment>
         {
             Assert.Equal(expected, await ReadAsync($"{way}"));
         }
+    }
+
+    // Seen to fail when a value is not copied before the call returns.
+    [Fact]
+    public async Task Memory_is_not_touched_after_the_call_has_returned()
+    {
+        byte[] all = Bytes(10_000);
+        BorrowedMemory[] lent = [.. Enumerable.Range(0, 4).Select(_ => new BorrowedMemory(all)), new(all[..9]), new(all[9..])];
+
+        Cache.Set("sync", lent[0].Sequence, Forever);
+        lent[0].GiveBack();
+        await Cache.SetAsync("async", lent[1].Sequence, Forever, Token);
+        lent[1].GiveBack();
+        await Cache.SetAsync("tagged", lent[2].Sequence, Forever, ["tag"], Token);
+        lent[2].GiveBack();
+        await ((IBufferDistributedCache)Cache).SetAsync("interface", lent[3].Sequence, Forever, Token);
+        lent[3].GiveBack();
+        await Cache.SetAsync("segments", Sequences.Of(lent[4].Memory, lent[5].Memory), Forever, Token);
+        lent[4].GiveBack();
+        lent[5].GiveBack();
+        await BetweenWriteAndReadAsync();
+
+        foreach (string key in (string[])["sync", "async", "tagged", "interface", "segments"])
+        {
+            Assert.Equal(all, await ReadAsync(key));
+        }
+
+        Assert.All(lent, memory => Assert.Equal(0, memory.LateTouches));
     }
 
     [Fact]
