@@ -12,10 +12,13 @@ public sealed partial class DiskCache
     // its way up. Larger values take what the writer has to offer, piece by piece.
     private const int OnePieceBytes = 1 << 20;
 
-    // HybridCache waits for 4 s for its first mark, and takes it that everything is invalidated when it does not get it.
-    private static readonly TimeSpan s_openTimeout = TimeSpan.FromSeconds(3);
-
     private Task? _openAwaited;
+
+    /// <summary>
+    /// How long reads wait for the store to open that must not call unknown a miss, all of them together, in real time. HybridCache
+    /// waits for 4 s for its first mark, and takes it that everything is invalidated when it does not get it.
+    /// </summary>
+    internal TimeSpan OpenTimeout { get; set; } = TimeSpan.FromSeconds(3);
 
     /// <summary>Begins to open the store. The task completes when it is open, or has turned out not to open.</summary>
     internal Task StartAsync() => _tiers.StartAsync();
@@ -50,8 +53,13 @@ public sealed partial class DiskCache
         ObjectDisposedException.ThrowIf(_closed, this);
         AwaitStart();
         var fullKey = DataKey(key);
-        return Observe(_tiers.Get(fullKey), fullKey);
+        var lookup = _tiers.Get(fullKey);
+        return Observe(HasBecomeKnown(lookup, fullKey) ? _tiers.Get(fullKey) : lookup, fullKey);
     }
+
+    /// <summary>Whether an answer that is about to be "unknown" of a retained key has become known; the store is told otherwise.</summary>
+    private bool HasBecomeKnown(in Lookup lookup, in CacheKey key) =>
+        lookup.Outcome == LookupOutcome.Unknown && _tiers.IsRetained(key) && !_tiers.TryNoteUnknown();
 
     private CacheKey DataKey(string key) => new(KeySpace.Data, _prefix is null ? key : _prefix + key);
 
@@ -85,6 +93,11 @@ public sealed partial class DiskCache
         if (lookup.Outcome == LookupOutcome.Unknown && !_tiers.IsOpen && _tiers.IsRetained(fullKey))
         {
             await AwaitOpenAsync().ConfigureAwait(false);
+            lookup = await _tiers.GetAsync(fullKey).ConfigureAwait(false);
+        }
+
+        if (HasBecomeKnown(lookup, fullKey))
+        {
             lookup = await _tiers.GetAsync(fullKey).ConfigureAwait(false);
         }
 
@@ -154,7 +167,7 @@ public sealed partial class DiskCache
         }
 
         async Task Await() =>
-            await _tiers.Opened.WaitAsync(s_openTimeout, _timeProvider).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await _tiers.Opened.WaitAsync(OpenTimeout).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         return LazyInitializer.EnsureInitialized(ref _openAwaited, Await);
     }

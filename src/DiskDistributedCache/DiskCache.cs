@@ -42,7 +42,6 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
     private readonly TieredCache _tiers;
     private readonly Savings _savings;
     private readonly TimeSpan _ioTimeout;
-    private readonly TimeProvider _timeProvider;
     private readonly string? _prefix;
     private readonly DefaultExpiry _defaults;
     private readonly bool _throwsOnUnknown;
@@ -74,14 +73,13 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
         DiskDistributedCacheOptionsValidator.ThrowIfInvalid(settings);
 
         _ioTimeout = settings.IoTimeout;
-        _timeProvider = timeProvider ?? TimeProvider.System;
         _prefix = string.IsNullOrEmpty(settings.InstanceName) ? null : settings.InstanceName;
         _defaults = new DefaultExpiry(settings.DefaultAbsoluteExpirationRelativeToNow, settings.DefaultSlidingExpiration);
         _throwsOnUnknown = settings.OnUnknown == UnknownRead.Throw;
         loggerFactory ??= NullLoggerFactory.Instance;
         var metrics = new CacheMetrics(meterFactory, settings.Name ?? CacheMetrics.DefaultName);
         _savings = new Savings(settings, metrics, loggerFactory);
-        _tiers = new TieredCache(settings, fileSystem ?? new FileSystem(), _timeProvider, loggerFactory, metrics);
+        _tiers = new TieredCache(settings, fileSystem ?? new FileSystem(), timeProvider ?? TimeProvider.System, loggerFactory, metrics);
     }
 
     /// <summary>Returns a copy of the value of a key, or <see langword="null"/>. A sliding entry starts its window anew.</summary>

@@ -11,6 +11,9 @@ internal sealed partial class DiskTier
 {
     private int _endedLanes;
 
+    // Guarded by _startingLock.
+    private bool _wasUnknown;
+
     private void OpenStore()
     {
         try
@@ -60,9 +63,18 @@ internal sealed partial class DiskTier
         activity.HasOpened(store.Report.IsNew, store.Report.Entries, store.Report.Holes, store.Report.Scanned);
         _isWaitingForLock = false;
         var retained = TryTakeRetained(store);
-        Publish(store);
+        bool isKept = Publish(store, retained);
         _health.Opened();
-        Keep(retained, store);
+        if (isKept)
+        {
+            retained!.ForEach(entry => ReadLate?.Invoke(entry));
+        }
+        else
+        {
+            Log.RetainedLost(_logger);
+            EnqueueOwn(new Mutation(RecordKind.Clear) { Sequence = store.FirstSequence });
+        }
+
         _opened.TrySetResult();
         PostOnLane(() => EraseOtherStores(store));
         PostOnLane(TryTrust);
@@ -70,47 +82,47 @@ internal sealed partial class DiskTier
     }
 
     /// <summary>
-    /// The values that memory has to have before anything of the store is used. Null where that cannot be; then nothing that was
-    /// recovered is used.
+    /// A read is about to be told that it is not known what a key has whose values are retained. False when the store is open and it is known. Else
+    /// nothing that is recovered will be used beside values that are retained: the caller may conclude that there are none.
     /// </summary>
+    public bool TryNoteUnknown()
+    {
+        bool isStarting = EnterWhileStarting();
+        if (isStarting)
+        {
+            _wasUnknown = true;
+            LeaveWhileStarting();
+        }
+
+        return isStarting;
+    }
+
+    /// <summary>The values that memory has to have before anything of the store is used. Null where that cannot be.</summary>
     private List<CacheEntry>? TryTakeRetained(SegmentStore store)
     {
-        List<CacheEntry>? retained = null;
         try
         {
-            retained = store.TakeRetained();
+            return store.TakeRetained();
         }
         catch (Exception exception)
         {
             CountFault(exception, "reading what is retained");
-        }
-
-        if (retained is null)
-        {
-            Log.RetainedLost(_logger);
-            store.Index.Clear(long.MaxValue);
-            store.Barriers.Clear(store.FirstSequence);
-        }
-
-        return retained;
-    }
-
-    private void Keep(List<CacheEntry>? retained, SegmentStore store)
-    {
-        if (retained is null)
-        {
-            EnqueueOwn(new Mutation(RecordKind.Clear) { Sequence = store.FirstSequence });
-        }
-        else
-        {
-            retained.ForEach(entry => ReadLate?.Invoke(entry));
+            return null;
         }
     }
 
-    private void Publish(SegmentStore store)
+    /// <summary>Lets the store be seen. False where nothing that was recovered may be used.</summary>
+    private bool Publish(SegmentStore store, List<CacheEntry>? retained)
     {
         lock (_startingLock)
         {
+            bool isKept = retained is not null && !(retained.Count > 0 && _wasUnknown);
+            if (!isKept)
+            {
+                store.Index.Clear(long.MaxValue);
+                store.Barriers.Clear(store.FirstSequence);
+            }
+
             long by = store.FirstSequence;
             var waiting = _barriers;
             waiting.Renumber(by);
@@ -130,6 +142,7 @@ internal sealed partial class DiskTier
             _sequence += by;
             _renumberedBy = by;
             _store = store;
+            return isKept;
         }
     }
 

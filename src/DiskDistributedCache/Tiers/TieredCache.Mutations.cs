@@ -182,6 +182,9 @@ internal sealed partial class TieredCache
         return weight <= _maxRetainedBytes;
     }
 
+    /// <inheritdoc cref="DiskTier.TryNoteUnknown"/>
+    public bool TryNoteUnknown() => _disk.TryNoteUnknown();
+
     private void LoseRetained()
     {
         Log.RetainedLost(_logger);

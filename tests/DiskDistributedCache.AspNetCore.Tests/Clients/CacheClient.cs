@@ -22,6 +22,12 @@ public abstract class CacheClient : IAsyncDisposable
     /// <summary>Removes every key of a group in one call.</summary>
     public abstract Task RemoveGroupAsync(string group);
 
+    /// <summary>Whether an exception of the cache has no consequence beyond its call. Otherwise there must be none.</summary>
+    public bool BearsExceptions { get; set; }
+
+    /// <summary>Whether the client takes everything for removed when it cannot find out.</summary>
+    public virtual bool TakesUnknownForRemoved => false;
+
     public async ValueTask DisposeAsync()
     {
         await Scene.DisposeAsync();

@@ -143,6 +143,8 @@ public abstract class ClientContract<TClient> : IAsyncLifetime
     [InlineData(Outage.Hanging)]
     public async Task An_application_starts_on_a_broken_disk_and_what_it_changes_holds_when_the_disk_is_back(Outage outage)
     {
+        // A mark of an invalidation cannot be known here, and then even this cache throws.
+        _client.BearsExceptions = true;
         await StartAsync(outage);
         await FillAsync();
         await Scene.CloseAsync();
@@ -150,14 +152,15 @@ public abstract class ClientContract<TClient> : IAsyncLifetime
         Scene.Break(outage);
         await Scene.StartWithoutDiskAsync();
         await _client.SetAsync("kept", "overwritten", "second");
-        Assert.Equal("second", await _client.AskAsync("kept", "overwritten", Anew));
+        string second = _client.TakesUnknownForRemoved ? Anew : "second";
+        Assert.Equal(second, await _client.AskAsync("kept", "overwritten", Anew));
         await _client.RemoveAsync("kept", "removed");
         await _client.RemoveGroupAsync("gone");
         await Scene.RegainDiskAsync();
 
         for (int start = 1; start <= 2; start++)
         {
-            Assert.Equal("second", await _client.AskAsync("kept", "overwritten", Anew));
+            Assert.Equal(second, await _client.AskAsync("kept", "overwritten", Anew));
             Assert.Equal(Anew, await _client.AskAsync("kept", "removed", Anew));
             Assert.Equal(_client.ChangesWhatItCannotRead ? Anew : "first", await _client.AskAsync("gone", "old", Anew));
             Scene.IoTimeout = TimeSpan.FromSeconds(20);

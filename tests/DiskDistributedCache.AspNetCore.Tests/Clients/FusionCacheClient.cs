@@ -13,7 +13,7 @@ public class FusionCacheClient : CacheClient
     public FusionCacheClient() => Scene = new ClientScene(services => services
         .AddDiskDistributedCache()
         .AddFusionCache()
-        .WithOptions(options => options.DistributedCacheCircuitBreakerDuration = TimeSpan.FromMinutes(1))
+        .WithOptions(options => options.DistributedCacheCircuitBreakerDuration = BearsExceptions ? TimeSpan.Zero : TimeSpan.FromMinutes(1))
         .WithRegisteredDistributedCache()
         .WithSerializer(new FusionCacheSystemTextJsonSerializer())
         .WithDefaultEntryOptions(options => options

@@ -55,6 +55,8 @@ public class HybridCacheClient : CacheClient
 
     public override async Task RemoveAsync(string group, string key) => await Hybrid.RemoveAsync($"{group}/{key}");
 
+    public override bool TakesUnknownForRemoved => true;
+
     public override async Task RemoveGroupAsync(string group)
     {
         await Hybrid.RemoveByTagAsync(group);
