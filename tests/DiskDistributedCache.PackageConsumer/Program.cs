@@ -18,6 +18,7 @@ await TwiceAsync("items", Items.Build, "/items/7", "item 7, load 1");
 await TwiceAsync("several caches", SeveralCaches.Build, "/images/cat", "image cat, drawing 1");
 Check.That("a keyed cache has a folder inside the directory of the default one",
     Directory.Exists(Path.Combine(directory, "several caches", "images", "diskcache-v1")));
+await TwiceAsync("encryption", Encryption.Build, "/secret", "secret 1");
 await TwiceAsync("metrics and savings", Observing.Build, path: null, expected: "");
 await TwiceAsync("the readme of the core package", PackageReadmes.Core, path: null, expected: "");
 await TwiceAsync("the readme of the ASP.NET Core package", PackageReadmes.AspNetCore, path: null, expected: "");
@@ -27,6 +28,10 @@ await using (var cache = new DiskCache(new DiskDistributedCacheOptions { Directo
     var status = await Tags.RunAsync(cache, "key", [1], new(), CancellationToken.None);
     Check.Equal("tags: evicted and cleared", "", cache.GetString("key") ?? "");
     Check.Equal("tags: the cache is in use", "Normal", status.Mode.ToString());
+    await Tickets.StoreAsync(cache, "report", new(), () => Task.CompletedTask, CancellationToken.None);
+    Check.That("tickets: a value is stored", await cache.GetAsync("report") is [1]);
+    await Tickets.StoreAsync(cache, "report", new(), () => cache.EvictByTagAsync("reports").AsTask(), CancellationToken.None);
+    Check.That("tickets: a value that was evicted while it was made is not", await cache.GetAsync("report") is null);
 }
 
 IFileSystem broken = PackageReadmes.Testing();

@@ -2,7 +2,7 @@ namespace DiskDistributedCache.Tests;
 
 /// <summary>
 /// The C# of the documentation is code that is compiled and run: every block stands, line by line, in a file of the application
-/// that uses the packages, or in the example of the faults.
+/// that uses the packages, in the example of the faults, or among the recipes for clients.
 /// </summary>
 public sealed class SnippetTests
 {
@@ -11,6 +11,7 @@ public sealed class SnippetTests
     private static readonly (string File, string[] Lines)[] s_sources =
         Directory.EnumerateFiles(InRoot("tests", "DiskDistributedCache.PackageConsumer", "Snippets"), "*.cs")
             .Append(InRoot("tests", "DiskDistributedCache.Tests", "Testing", "ExampleTests.cs"))
+            .Append(InRoot("tests", "DiskDistributedCache.AspNetCore.Tests", "Clients", "ClientRecipes.cs"))
             .Select(file => (file, File.ReadAllLines(file)))
             .ToArray();
 
@@ -23,7 +24,7 @@ public sealed class SnippetTests
 
         var invented = blocks
             .Where(block => !s_sources.Any(source => Stands(block.Lines, source.Lines)))
-            .Select(block => $"{block.Document}:{block.Line} stands in no file of tests/DiskDistributedCache.PackageConsumer/Snippets.");
+            .Select(block => $"{block.Document}:{block.Line} stands in none of the files that are compiled.");
 
         Assert.Empty(invented);
     }
