@@ -43,7 +43,7 @@ internal sealed class OurDiskTier : Contestant
 
     public override void CheckAfterwards(ClaimRun run)
     {
-        OurCache.CheckIsNormal(_cache, run);
+        OurCache.CheckIsNormal(_cache, run.Progress);
         var status = _cache.GetStatus();
         if (status.MemoryHits > status.DiskHits / 1000)
         {
