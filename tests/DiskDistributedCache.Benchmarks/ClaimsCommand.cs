@@ -45,8 +45,10 @@ internal static class ClaimsCommand
         run.Progress(
             $"{RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}, {Environment.ProcessorCount} processors");
         bool failed = false;
-        foreach (var family in s_families.Where(family => family.Names.Any(run.Wants)))
+        ClaimFamily[] wanted = [.. s_families.Where(family => family.Names.Any(run.Wants))];
+        foreach (var family in wanted)
         {
+            run.Progress($"part {Array.IndexOf(wanted, family) + 1} of {wanted.Length}: {family.GetType().Name}");
             try
             {
                 await family.RunAsync(run);

@@ -18,6 +18,9 @@ internal sealed class TurnLimit(TimeSpan duration, long maxOperations, int handf
     /// <summary>How many operations are taken at a time.</summary>
     public int Handful => handful;
 
+    /// <summary>Whether the turn is over because of the operations, and not of the time.</summary>
+    public bool IsSpent => Volatile.Read(ref _taken) > maxOperations;
+
     /// <summary>Takes a handful of operations; false when the turn is over.</summary>
     public bool TryTake()
     {
@@ -39,8 +42,8 @@ internal sealed class Stint(int caller, TurnLimit limit)
 
     public long Operations { get; private set; }
 
-    /// <summary>Known when the stint is over. The callers of a turn add up to its throughput, one that ends later included.</summary>
-    public double OperationsPerMicrosecond { get; private set; }
+    /// <summary>When the stint was over, since the turn began.</summary>
+    public TimeSpan Ended { get; private set; }
 
     /// <summary>Asked before each operation; the first false ends the stint.</summary>
     public bool GoesOn()
@@ -49,7 +52,7 @@ internal sealed class Stint(int caller, TurnLimit limit)
         {
             if (!limit.TryTake())
             {
-                OperationsPerMicrosecond = Operations / limit.Elapsed.TotalMicroseconds;
+                Ended = limit.Elapsed;
                 return false;
             }
 

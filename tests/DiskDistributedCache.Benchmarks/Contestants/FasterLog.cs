@@ -46,21 +46,14 @@ internal sealed class FasterLog : Contestant
         return status.Found ? found.Memory.Memory[..found.Length] : default(ReadOnlyMemory<byte>);
     }
 
-    public override unsafe ValueTask SetAsync(int caller, int entry)
+    public override async ValueTask SetAsync(int caller, int entry)
     {
-        string text = Workload.Key(entry);
-        fixed (char* firstChar = text)
-        fixed (byte* firstByte = Workload.Value(entry))
+        // The synchronous upsert spins while it waits for a page to be written, and would keep the thread pool from writing it.
+        var set = await BeginUpsert(caller, entry);
+        while (set.Status.IsPending)
         {
-            var key = SpanByte.FromPointer((byte*)firstChar, text.Length * sizeof(char));
-            var value = SpanByte.FromPointer(firstByte, Workload.ValueBytes);
-            if (_sessions[caller].Upsert(ref key, ref value).IsPending)
-            {
-                _sessions[caller].CompletePending(wait: true);
-            }
+            set = await set.CompleteAsync();
         }
-
-        return ValueTask.CompletedTask;
     }
 
     public override async Task FillAsync()
@@ -86,9 +79,21 @@ internal sealed class FasterLog : Contestant
         string text = Workload.Key(entry);
         fixed (char* first = text)
         {
-            // A read that has to wait for the file takes a copy of the key.
+            // What has to wait takes a copy of the key.
             var key = SpanByte.FromPointer((byte*)first, text.Length * sizeof(char));
             return _sessions[caller].ReadAsync(ref key);
+        }
+    }
+
+    private unsafe ValueTask<FasterKV<SpanByte, SpanByte>.UpsertAsyncResult<SpanByte, SpanByteAndMemory, Empty>> BeginUpsert(int caller, int entry)
+    {
+        string text = Workload.Key(entry);
+        fixed (char* firstChar = text)
+        fixed (byte* firstByte = Workload.Value(entry))
+        {
+            var key = SpanByte.FromPointer((byte*)firstChar, text.Length * sizeof(char));
+            var value = SpanByte.FromPointer(firstByte, Workload.ValueBytes);
+            return _sessions[caller].UpsertAsync(ref key, ref value);
         }
     }
 }
