@@ -11,6 +11,7 @@ namespace DiskDistributedCache.Benchmarks.Contestants;
 internal sealed class RocksDbTree : Contestant
 {
     private readonly RocksDb _store;
+    private readonly byte[][] _keys;
     private readonly byte[][] _buffers;
 
     public RocksDbTree(Workload workload, string directory)
@@ -19,19 +20,20 @@ internal sealed class RocksDbTree : Contestant
         var options = new DbOptions().SetCreateIfMissing(true);
         options.SetCompression(Compression.No);
         _store = RocksDb.Open(options, directory);
+        _keys = [.. Enumerable.Range(0, workload.Entries).Select(entry => MemoryMarshal.AsBytes(workload.Key(entry).AsSpan()).ToArray())];
         _buffers = [.. Enumerable.Range(0, MaxCallers).Select(_ => new byte[workload.ValueBytes])];
     }
 
     public override ValueTask<ReadOnlyMemory<byte>> GetAsync(int caller, int entry)
     {
         byte[] buffer = _buffers[caller];
-        long length = _store.Get(KeyOf(entry).ToArray(), buffer, 0, buffer.Length);
+        long length = _store.Get(_keys[entry], buffer, 0, buffer.Length);
         return new(length < 0 ? default(ReadOnlyMemory<byte>) : buffer.AsMemory(0, (int)Math.Min(length, buffer.Length)));
     }
 
     public override ValueTask SetAsync(int caller, int entry)
     {
-        _store.Put(KeyOf(entry), Workload.Value(entry));
+        _store.Put(_keys[entry], Workload.Value(entry));
         return ValueTask.CompletedTask;
     }
 
@@ -46,6 +48,4 @@ internal sealed class RocksDbTree : Contestant
         _store.Dispose();
         return ValueTask.CompletedTask;
     }
-
-    private ReadOnlySpan<byte> KeyOf(int entry) => MemoryMarshal.AsBytes(Workload.Key(entry).AsSpan());
 }
