@@ -96,8 +96,8 @@ public sealed class HitRatioTests
         Assert.Equal(20.0, replay.ThroughMemoryTier(small).OfRequests, 6);
     }
 
-    // Seen to fail for the memory tier with a share of the small queue that does not adapt (orm-busy only), and for LRU with one that
-    // does not move a hit to the young end.
+    // Seen to fail for the memory tier with a share of the small queue that does not adapt, and for LRU where a hit does not move to the
+    // young end.
     [Fact]
     public void On_a_recorded_trace_lru_has_the_reference_figures_and_the_memory_tier_is_not_below_it()
     {
