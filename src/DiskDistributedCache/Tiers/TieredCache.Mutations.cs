@@ -182,9 +182,6 @@ internal sealed partial class TieredCache
         return weight <= _maxRetainedBytes;
     }
 
-    /// <inheritdoc cref="DiskTier.TryNoteUnknown"/>
-    public bool TryNoteUnknown() => _disk.TryNoteUnknown();
-
     private void LoseRetained()
     {
         Log.RetainedLost(_logger);
