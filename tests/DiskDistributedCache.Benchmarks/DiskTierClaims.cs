@@ -102,29 +102,32 @@ internal sealed class DiskTierClaims : ClaimFamily
 
     private static async Task MeasureAsync(ClaimRun run, Sizing sizing, Setting setting, Workload workload, Contestant[] taking)
     {
-        bool sets = setting.Operation == "set";
-        Turn[] turns =
-        [
-            .. taking.Select(contestant =>
-            {
-                int callers = contestant.CallersFor(setting.Callers);
-                var walks = workload.WalksFor(callers);
-                var all = workload.WalkForAll();
-                return new Turn(contestant.Name, callers, stints => FanOut.CallersAsync(callers, caller => sets
-                    ? SetAsync(contestant, stints[caller], callers < ManyCallers ? walks[caller].Next : all.Next)
-                    : GetAsync(contestant, stints[caller], walks[caller], workload)))
-                {
-                    MaxOperations = sets ? Math.Max(run.Scale.MaxTurnBytes / workload.ValueBytes, 2 * setting.Callers) : long.MaxValue,
-                    Handful = workload.ValueBytes > LargeValueBytes ? 1 : Turn.DefaultHandful,
-                };
-            }),
-        ];
-
+        Turn[] turns = [.. taking.Select(contestant => TurnOf(run, setting, workload, contestant))];
         double[] times = await new Comparison(run, $"disk-{setting.Operation}-{sizing.Name}-{setting.Name}").RunAsync(turns);
         for (int i = 1; i < taking.Length; i++)
         {
             run.Claim(NameOf(sizing, setting, taking[i].Name), times[0], times[i]);
         }
+    }
+
+    private static Turn TurnOf(ClaimRun run, Setting setting, Workload workload, Contestant contestant)
+    {
+        int callers = contestant.CallersFor(setting.Callers);
+        int handful = workload.ValueBytes > LargeValueBytes ? 1 : Turn.DefaultHandful;
+        var walks = workload.WalksFor(callers);
+        if (setting.Operation == "get")
+        {
+            return new Turn(contestant.Name, callers, stints => FanOut.CallersAsync(callers, caller =>
+                GetAsync(contestant, stints[caller], walks[caller], workload))) { Handful = handful };
+        }
+
+        var all = workload.WalkForAll();
+        return new Turn(contestant.Name, callers, stints => FanOut.CallersAsync(callers, caller =>
+            SetAsync(contestant, stints[caller], callers < ManyCallers ? walks[caller].Next : all.Next)))
+        {
+            Handful = handful,
+            MaxOperations = Math.Max(run.Scale.MaxTurnBytes / workload.ValueBytes, 2 * setting.Callers),
+        };
     }
 
     private static async Task GetAsync(Contestant contestant, Stint stint, EntryWalk walk, Workload workload)

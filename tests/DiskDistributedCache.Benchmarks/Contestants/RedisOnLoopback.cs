@@ -27,6 +27,7 @@ internal sealed class RedisOnLoopback : Contestant
         : base("redis", workload)
     {
         _server = server;
+        AppDomain.CurrentDomain.ProcessExit += KillServer;
         _cache = new RedisCache(Options.Create(new RedisCacheOptions
         {
             Configuration = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}"),
@@ -70,9 +71,13 @@ internal sealed class RedisOnLoopback : Contestant
 
     public override async ValueTask DisposeAsync()
     {
+        AppDomain.CurrentDomain.ProcessExit -= KillServer;
         _cache.Dispose();
         await StopAsync(_server);
     }
+
+    /// <summary>A run that is terminated leaves no server behind.</summary>
+    private void KillServer(object? sender, EventArgs exit) => _server.Kill();
 
     private static int FreePort()
     {
