@@ -129,7 +129,8 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
     /// <see cref="MaxDiskBytes"/> of them, and a read throws a <see cref="DiskCacheUnavailableException"/> rather than call unknown a
     /// miss. When there are more, everything is cleared. The marks of HybridCache (<c>__MSFT_HCT__</c>) and FusionCache
     /// (<c>__fc:t:</c>) are always among them. Called with the caller's key at every set and at reads that the cache cannot
-    /// answer; has to be quick and always say the same. Default: none.
+    /// answer; has to be quick, must not throw and must always say the same. What it says holds for values that are stored from then on.
+    /// Default: none.
     /// </summary>
     public Func<string, bool>? RetainKey { get; set; }
 
@@ -141,7 +142,7 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
 
     /// <summary>
     /// Put before every key of the distributed cache, so that several applications can be told apart in what they share. Tags and
-    /// the keys of the output cache have none. Default: nothing.
+    /// the keys of the output cache have none. Costs each call a string. Default: nothing.
     /// </summary>
     public string? InstanceName { get; set; }
 
