@@ -118,7 +118,7 @@ public sealed partial class OptionsTableTests
         }
 
         number <<= unit switch { "" => 0, "KiB" => 10, "MiB" => 20, "GiB" => 30, _ => throw new FormatException($"'{text}' is no size.") };
-        return type == typeof(int) ? (int)number : number;
+        return type == typeof(int) ? (object)(int)number : number;
     }
 
     private static Dictionary<string, (string Default, string Range)> ReadRows()
