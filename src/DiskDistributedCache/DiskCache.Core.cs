@@ -53,13 +53,8 @@ public sealed partial class DiskCache
         ObjectDisposedException.ThrowIf(_closed, this);
         AwaitStart();
         var fullKey = DataKey(key);
-        var lookup = _tiers.Get(fullKey);
-        return Observe(HasBecomeKnown(lookup, fullKey) ? _tiers.Get(fullKey) : lookup, fullKey);
+        return Observe(_tiers.Get(fullKey), fullKey);
     }
-
-    /// <summary>Whether an answer that is about to be "unknown" of a retained key has become known; the store is told otherwise.</summary>
-    private bool HasBecomeKnown(in Lookup lookup, in CacheKey key) =>
-        lookup.Outcome == LookupOutcome.Unknown && _tiers.IsRetained(key) && !_tiers.TryNoteUnknown();
 
     private CacheKey DataKey(string key) => new(KeySpace.Data, _prefix is null ? key : _prefix + key);
 
@@ -93,11 +88,6 @@ public sealed partial class DiskCache
         if (lookup.Outcome == LookupOutcome.Unknown && !_tiers.IsOpen && _tiers.IsRetained(fullKey))
         {
             await AwaitOpenAsync().ConfigureAwait(false);
-            lookup = await _tiers.GetAsync(fullKey).ConfigureAwait(false);
-        }
-
-        if (HasBecomeKnown(lookup, fullKey))
-        {
             lookup = await _tiers.GetAsync(fullKey).ConfigureAwait(false);
         }
 

@@ -33,9 +33,9 @@ internal sealed partial class DiskTier
         {
             if (mutation.Entry is { } entry)
             {
-                if (entry.IsRetained && mutation.Stored == StoredValue.Refused)
+                if (entry.IsRetained && !store.Index.TryGet(mutation.KeyHash, out _))
                 {
-                    // It could not be encrypted: memory alone has it.
+                    // It could not be encrypted, or there was no room for it: memory alone has it.
                     WriteRetainedAgain();
                 }
 

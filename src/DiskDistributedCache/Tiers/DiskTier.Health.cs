@@ -21,7 +21,7 @@ internal sealed partial class DiskTier
     private TaskCompletionSource? _trusting;
     private bool _isWaitingForLock;
     private bool _owesRetained;
-    private bool _wasRefused;
+    private bool _wasRetainedRefused;
     private bool _wasShortOfSpace;
 
     // Changed while the lane's queue is locked.
@@ -75,7 +75,7 @@ internal sealed partial class DiskTier
                 if (mutation.Stored == StoredValue.Refused)
                 {
                     // Nor will the next one be taken. It stays in memory, and is tried again.
-                    _wasRefused = true;
+                    _wasRetainedRefused |= entry.IsRetained;
                     _store.Index.RemoveIfSame(mutation.KeyHash, mutation.Sequence, EntryIndex.PendingSlot);
                     break;
                 }
@@ -100,6 +100,7 @@ internal sealed partial class DiskTier
         try
         {
             _store!.Append(batch);
+            _wasRetainedRefused |= batch.Exists(mutation => mutation.Entry!.IsRetained && !_store.Index.TryGet(mutation.KeyHash, out _));
         }
         catch
         {
@@ -271,9 +272,9 @@ internal sealed partial class DiskTier
         // Else the syncs that failed during the outage would be met, and counted, again.
         RetireDamaged(store);
         WriteWaiting();
-        _wasRefused = false;
+        _wasRetainedRefused = false;
         MemoryWanted?.Invoke(false);
-        _owesRetained &= _wasRefused;
+        _owesRetained = _wasRetainedRefused;
         WriteWaiting();
     }
 
@@ -282,7 +283,12 @@ internal sealed partial class DiskTier
     {
         if (_health.Mode == DiskCacheMode.Normal && _writer.WriteWaiting())
         {
+            _wasRetainedRefused = false;
             TryOnDisk("writing back", _ => MemoryWanted?.Invoke(false));
+            if (_wasRetainedRefused)
+            {
+                WriteRetainedAgain();
+            }
         }
     }
 
@@ -299,10 +305,10 @@ internal sealed partial class DiskTier
 
     private void TryWriteRetained()
     {
-        _wasRefused = false;
+        _wasRetainedRefused = false;
         if (_owesRetained && TryOnDisk("writing what is retained", _ => MemoryWanted?.Invoke(true)))
         {
-            _owesRetained = _wasRefused;
+            _owesRetained = _wasRetainedRefused;
         }
     }
 

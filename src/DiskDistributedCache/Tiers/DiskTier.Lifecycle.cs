@@ -11,9 +11,6 @@ internal sealed partial class DiskTier
 {
     private int _endedLanes;
 
-    // Guarded by _startingLock.
-    private bool _wasUnknown;
-
     private void OpenStore()
     {
         try
@@ -63,38 +60,19 @@ internal sealed partial class DiskTier
         activity.HasOpened(store.Report.IsNew, store.Report.Entries, store.Report.Holes, store.Report.Scanned);
         _isWaitingForLock = false;
         var retained = TryTakeRetained(store);
-        bool isKept = Publish(store, retained);
+        Publish(store, retained);
         _health.Opened();
-        if (isKept)
-        {
-            retained!.ForEach(entry => ReadLate?.Invoke(entry));
-        }
-        else
+        if (retained is null)
         {
             Log.RetainedLost(_logger);
             EnqueueOwn(new Mutation(RecordKind.Clear) { Sequence = store.FirstSequence });
         }
 
+        retained?.ForEach(entry => ReadLate?.Invoke(entry));
         _opened.TrySetResult();
         PostOnLane(() => EraseOtherStores(store));
         PostOnLane(TryTrust);
         Announce(store.Report);
-    }
-
-    /// <summary>
-    /// A read is about to be told that it is not known what a key has whose values are retained. False when the store is open and it is known. Else
-    /// nothing that is recovered will be used beside values that are retained: the caller may conclude that there are none.
-    /// </summary>
-    public bool TryNoteUnknown()
-    {
-        bool isStarting = EnterWhileStarting();
-        if (isStarting)
-        {
-            _wasUnknown = true;
-            LeaveWhileStarting();
-        }
-
-        return isStarting;
     }
 
     /// <summary>The values that memory has to have before anything of the store is used. Null where that cannot be.</summary>
@@ -111,13 +89,12 @@ internal sealed partial class DiskTier
         }
     }
 
-    /// <summary>Lets the store be seen. False where nothing that was recovered may be used.</summary>
-    private bool Publish(SegmentStore store, List<CacheEntry>? retained)
+    /// <summary>Lets the store be seen; without what was recovered where something that is retained could not be read.</summary>
+    private void Publish(SegmentStore store, List<CacheEntry>? retained)
     {
         lock (_startingLock)
         {
-            bool isKept = retained is not null && !(retained.Count > 0 && _wasUnknown);
-            if (!isKept)
+            if (retained is null)
             {
                 store.Index.Clear(long.MaxValue);
                 store.Barriers.Clear(store.FirstSequence);
@@ -142,7 +119,6 @@ internal sealed partial class DiskTier
             _sequence += by;
             _renumberedBy = by;
             _store = store;
-            return isKept;
         }
     }
 

@@ -149,6 +149,16 @@ internal sealed partial class TieredCache
         return _memory.PinnedBytes + weight <= limit;
     }
 
+    /// <summary>What is retained goes first: a kill in between must not leave what it has invalidated without it.</summary>
+    private void WriteBack(bool retainedOnly)
+    {
+        _disk.WriteBack(_memory.Entries.Where(entry => entry.IsRetained), TryPend);
+        if (!retainedOnly)
+        {
+            _disk.WriteBack(_memory.Entries, TryPend);
+        }
+    }
+
     /// <summary>During a recovery: whether an entry in memory is to be written; see <see cref="DiskTier.WriteBack"/>.</summary>
     private bool TryPend(CacheEntry entry)
     {
@@ -181,9 +191,6 @@ internal sealed partial class TieredCache
 
         return weight <= _maxRetainedBytes;
     }
-
-    /// <inheritdoc cref="DiskTier.TryNoteUnknown"/>
-    public bool TryNoteUnknown() => _disk.TryNoteUnknown();
 
     private void LoseRetained()
     {

@@ -76,8 +76,7 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
             options, fileSystem, timeProvider, Clock, _health, _metrics, loggerFactory, _logger, this, PinLimitOf(_memoryOnlyMaxBytes));
         _health.Changed += _metrics.CountTransition;
         _disk.OwedDropped += _memory.Unpin;
-        _disk.MemoryWanted += retainedOnly =>
-            _disk.WriteBack(retainedOnly ? _memory.Entries.Where(entry => entry.IsRetained) : _memory.Entries, TryPend);
+        _disk.MemoryWanted += WriteBack;
         _disk.Written += _memory.Unpin;
         _disk.ReadLate += entry => TryPromote(entry);
         _metrics.ObserveTiers(() => new TierSizes(_memory.Count, _memory.BudgetBytes, _memory.EvictedCount, options.MaxDiskBytes));

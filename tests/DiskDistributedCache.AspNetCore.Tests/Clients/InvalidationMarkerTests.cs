@@ -104,7 +104,7 @@ public abstract class InvalidationMarkerTests<TClient> : IAsyncLifetime
         Assert.Equal(Anew, await Client.AskAsync("gone", "older", Anew));
     }
 
-    // Fails when what is recovered is used although a question for a marker was left without an answer: FusionCache takes that for "never".
+    // HybridCache keeps the exception in mind as "everything is removed", and FusionCache does not keep it in mind at all.
     [Fact]
     public async Task A_store_that_opens_too_late_does_not_bring_back_what_a_tag_removal_took()
     {

@@ -1,0 +1,210 @@
+using System.Diagnostics.CodeAnalysis;
+using DiskDistributedCache.Entries;
+
+namespace DiskDistributedCache.Storage;
+
+/// <content>The beginning and the end of a store: opening, recovery, beginning anew, closing.</content>
+internal sealed partial class SegmentStore
+{
+    /// <summary>Opens the store of a directory, or begins a new one where what is there cannot be trusted.</summary>
+    /// <param name="directory">The directory. Its lock is taken, and left to the caller when this throws.</param>
+    /// <param name="settings">Limits.</param>
+    /// <param name="clock">The clock that deadlines go by.</param>
+    /// <param name="quarantine">Where corrupt bytes go.</param>
+    /// <param name="trust">What tells the next process whether it may believe the store.</param>
+    /// <param name="listener">The tiers above.</param>
+    public static SegmentStore Open(
+        CacheDirectory directory, StoreSettings settings, CacheClock clock, Quarantine quarantine, TrustMark trust, StoreListener listener)
+    {
+        directory.Prepare();
+        directory.Lock();
+        quarantine.Load();
+        var superblock = SuperblockFile.Open(directory, trust, clock, settings.Codec.Protects, previous: null);
+        var store = new SegmentStore(directory, settings, clock, quarantine, trust, listener, superblock);
+        try
+        {
+            store.Recover();
+            return store;
+        }
+        catch
+        {
+            store.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Gives up everything on disk and goes on with an empty store, in the same directory, which may have been removed or replaced
+    /// meanwhile. Numbers and hashes go on as they were. After a throw nothing but this may be called.
+    /// </summary>
+    public void StartOver()
+    {
+        _trust.Disown();
+        var highest = new LogMark(0, 0, _writer.Mark.HighestSequence);
+        Index.Clear(long.MaxValue);
+        _segments.Clear();
+        _superblock.Dispose();
+        _markedSegment = 0;
+        if (!_directory.HoldsLock())
+        {
+            _directory.Unlock();
+            _directory.Prepare();
+            _directory.Lock();
+        }
+
+        Use(SuperblockFile.Open(_directory, _trust, _clock, _settings.Codec.Protects, _superblock.Identity));
+
+        // The barriers that are known have the numbers of before; what is written from here on has to be above them.
+        _writer.ContinueAfter(highest);
+        Recover();
+    }
+
+    /// <summary>
+    /// Reads the values that are retained, once, when the store has been opened; null where one of them cannot be read. Then nothing
+    /// that was recovered may be used.
+    /// </summary>
+    public List<CacheEntry>? TakeRetained()
+    {
+        var found = new List<CacheEntry>();
+        foreach (var (keyHash, sequence) in _recoveredRetained)
+        {
+            if (Index.TryGet(keyHash, out var where) && where.Sequence == sequence && where.Deadline > _clock.NowTicks)
+            {
+                if (_segments.At(where.Slot) is not { } segment || _reader.ReadValue(segment, where) is not { } entry)
+                {
+                    return null;
+                }
+
+                found.Add(entry);
+            }
+        }
+
+        _recoveredRetained = [];
+        return found;
+    }
+
+    /// <summary>Seals, syncs and marks the store as clean. Without this, or when it throws, the store is one of a killed process.</summary>
+    public void Close()
+    {
+        CheckIdentity();
+        if (_writer.HasAbandoned)
+        {
+            Roll(0);
+        }
+
+        Seal();
+        SyncEverything();
+        _superblock.CheckIdentity();
+        _superblock.WriteBoth(StateAs(isClean: true));
+        _trust.Closed();
+    }
+
+    /// <summary>Erases what stores that were given up have left, a file at each step, until a step answers false.</summary>
+    public bool EraseOtherStep()
+    {
+        _superblock.CheckIdentity();
+        if (_directory.OtherStores(_superblock.Identity.StoreId) is not [var folder, ..])
+        {
+            return false;
+        }
+
+        if (_directory.FilesIn(folder) is [var file, ..])
+        {
+            file.Delete();
+        }
+        else
+        {
+            _directory.DeleteFolder(folder);
+        }
+
+        return true;
+    }
+
+    public void Dispose()
+    {
+        _segments.Dispose();
+        _superblock.Dispose();
+    }
+
+    /// <summary>Goes on with this superblock's store.</summary>
+    [MemberNotNull(nameof(_superblock), nameof(_writer), nameof(_reclaim))]
+    private void Use(SuperblockFile superblock)
+    {
+        var storeId = superblock.Identity.StoreId;
+        _superblock = superblock;
+        _settings.Codec.Use(storeId);
+        _writer = new SegmentWriter(_directory, _settings, storeId, _segments, Index, Barriers, _clock);
+        _reclaim = new Reclaim(_directory, _settings, storeId, _segments, Index, Barriers, _writer, _reader, _clock, _listener);
+    }
+
+    private void Recover()
+    {
+        _directory.CreateStore(_superblock.Identity.StoreId);
+        _directory.SyncFolder(_directory.Segments);
+        if (_superblock.Found is not { } found)
+        {
+            // The slots first: from here on the old store is not looked at again, whatever happens next.
+            var deadWaiters = _directory.DeadWaiters(_trust.Session);
+            _superblock.WriteBoth(StateAs(isClean: false));
+            _trust.Absolve(deadWaiters);
+            if (_settings.Codec.Protects)
+            {
+                // What is kept of a store before may be in clear text.
+                _quarantine.Empty();
+            }
+
+            _trust.Vouch(Guid.Empty);
+            Report = new OpenReport(true, _superblock.Reason, 0, 0, 0);
+        }
+        else
+        {
+            _clock.AdvanceTo(found.ClockHighWater);
+            _directory.Delete(_directory.SpareOf(found.StoreId));
+            var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers, _quarantine, _listener);
+            _writer.ContinueAfter(recovery.Run(found));
+            _recoveredRetained = recovery.Retained;
+            _trust.Vouch(found.SessionId);
+            _superblock.WriteBoth(StateAs(isClean: false));
+            Report = new OpenReport(false, _superblock.Reason, Index.Count, recovery.HoleCount, recovery.ScannedCount);
+        }
+
+        _trust.Own();
+        FirstSequence = _writer.Mark.HighestSequence + SessionGap;
+        FitRecovered();
+    }
+
+    /// <summary>What was recovered may be more than the limits and the disk allow now.</summary>
+    private void FitRecovered()
+    {
+        try
+        {
+            ShrinkToFit();
+            if (_reclaim.IsNeededFor(0) || _reclaim.IsNeededForCounts)
+            {
+                Roll(0);
+            }
+        }
+        catch (IOException exception) when (Faults.KindOf(exception) == FaultKind.Full)
+        {
+            // It can be read all the same. What has to go goes before the first append.
+        }
+    }
+
+    /// <summary>What the system could not make durable it may also forget while it runs: then nothing vouches for the store.</summary>
+    private void SyncEverything()
+    {
+        try
+        {
+            Sync(TakeUnsynced(all: true));
+            if (_segments.Ordered.Any(segment => segment is { HasSyncFailed: true, IsRetired: false }))
+            {
+                throw new IOException("The sync of a segment failed, so it is not known what is durable.");
+            }
+        }
+        catch
+        {
+            _trust.WithdrawNow();
+            throw;
+        }
+    }
+}
