@@ -82,8 +82,8 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
     /// <summary>
     /// A folder outside the file system of the cache, in which the cache keeps the proof that its disk was healthy: a store
     /// that a killed process has left is trusted only with it. Default: <c>/dev/shm</c> or <c>$XDG_RUNTIME_DIR</c> on Linux,
-    /// and none elsewhere, where a killed process is followed by an empty cache. Has to survive the process and must not survive
-    /// the operating system.
+    /// and none elsewhere, where a killed process is followed by an empty cache. Has to survive the process, may survive the operating
+    /// system, and is for this one store if others have the same path in a container of their own.
     /// </summary>
     public string? WitnessDirectory { get; set; }
 
