@@ -65,10 +65,13 @@ public sealed class DiskCacheManyTests : IAsyncLifetime
     public async Task Many_values_are_copied_before_the_call_returns()
     {
         await _environment.Cache.DisposeAsync();
-        await using var cache = _environment.CreateCache();
+        var files = new FaultyFileSystem();
+        var gate = files.Hold(FileOperation.Any, "superblock");
+        await using var cache = new DiskCache(_environment.Options, files, _environment.Time);
         byte[] lent = [1];
         var storing = cache.SetManyAsync([new("k", lent)], new(), token: Token);
         lent[0] = 9;
+        gate.Open();
         await storing;
         Assert.Equal([1], await cache.GetAsync("k", Token));
     }
