@@ -1,6 +1,6 @@
 namespace DiskDistributedCache.Benchmarks;
 
-/// <summary>The command line of the benchmark project.</summary>
+/// <summary>The command line of <c>claims</c>.</summary>
 internal sealed record ClaimsArguments
 {
     public const string Usage = """
@@ -19,16 +19,12 @@ internal sealed record ClaimsArguments
 
     public bool ListsNames { get; init; }
 
+    /// <param name="arguments">What follows the name of the command.</param>
     /// <exception cref="ArgumentException">The arguments are not those of <see cref="Usage"/>.</exception>
     public static ClaimsArguments Parse(IReadOnlyList<string> arguments)
     {
-        if (arguments.Count == 0 || arguments[0] != "claims")
-        {
-            throw new ArgumentException("The only command is 'claims'.");
-        }
-
         var parsed = new ClaimsArguments();
-        for (int i = 1; i < arguments.Count; i++)
+        for (int i = 0; i < arguments.Count; i++)
         {
             parsed = arguments[i] switch
             {

@@ -25,22 +25,14 @@ internal static class ClaimsCommand
             return 2;
         }
 
-        using var stop = new CancellationTokenSource();
-        ConsoleCancelEventHandler stopOnce = (_, pressed) =>
-        {
-            // A second Ctrl-C ends the process at once and leaves the files.
-            pressed.Cancel = !stop.IsCancellationRequested;
-            stop.Cancel();
-        };
-        Console.CancelKeyPress += stopOnce;
+        using var cancelKey = new CancelKey();
         string directory = Path.Combine(arguments.Directory, "ddc-claims-" + Path.GetRandomFileName());
         try
         {
-            return await MeasureAsync(new ClaimRun(arguments, directory, stop.Token));
+            return await MeasureAsync(new ClaimRun(arguments, directory, cancelKey.Pressed));
         }
         finally
         {
-            Console.CancelKeyPress -= stopOnce;
             if (Directory.Exists(directory))
             {
                 Directory.Delete(directory, recursive: true);
@@ -53,8 +45,10 @@ internal static class ClaimsCommand
         run.Progress(
             $"{RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}, {Environment.ProcessorCount} processors");
         bool failed = false;
-        foreach (var family in s_families.Where(family => family.Names.Any(run.Wants)))
+        ClaimFamily[] wanted = [.. s_families.Where(family => family.Names.Any(run.Wants))];
+        foreach (var family in wanted)
         {
+            run.Progress($"part {Array.IndexOf(wanted, family) + 1} of {wanted.Length}: {family.GetType().Name}");
             try
             {
                 await family.RunAsync(run);

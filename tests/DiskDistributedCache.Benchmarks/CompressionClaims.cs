@@ -37,7 +37,7 @@ internal sealed class CompressionClaims : ClaimFamily
             long[] bytes = new long[stores.Length];
             for (int i = 0; i < stores.Length; i++)
             {
-                OurCache.CheckIsNormal(caches[i], run);
+                OurCache.CheckIsNormal(caches[i], run.Progress);
                 await caches[i].DisposeAsync();
                 bytes[i] = Directory.EnumerateFiles(stores[i].Directory, "*.seg", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length);
                 caches[i] = await OurCache.OpenAsync(OptionsFor(stores[i].Setting, stores[i].Directory));

@@ -9,20 +9,26 @@ namespace DiskDistributedCache.Benchmarks;
 internal sealed class DiskTierClaims : ClaimFamily
 {
     private const int CheckedEntriesStep = 97;
+    private const int CheckedReads = 5;
+    private const int ManyCallers = 64;
+    private const int LargeValueBytes = 64 * 1024;
 
     private static readonly Sizing[] s_sizings =
     [
         new("1k", 1024, scale => scale.EntriesOf1KiB),
         new("16k", 16 * 1024, scale => scale.EntriesOf16KiB),
+        new("128k", 128 * 1024, scale => scale.EntriesOf128KiB),
     ];
+
+    private static readonly string[] s_stores = ["neosmart", "file", "rocksdb", "faster", "redis"];
 
     private static readonly Setting[] s_settings =
     [
-        new("get", "1t", 1, ["neosmart", "file", "raw"]),
-        new("get", "2t", 2, ["neosmart", "file", "raw"]),
-        new("set", "1t", 1, ["neosmart", "file", "raw"]),
-        new("set", "2t", 2, ["neosmart", "file", "raw"]),
-        new("set", "64c", 64, ["neosmart", "file", "raw-batch"]),
+        new("get", "1t", 1, [.. s_stores, "raw"]),
+        new("get", "2t", 2, [.. s_stores, "raw"]),
+        new("set", "1t", 1, [.. s_stores, "raw"]),
+        new("set", "2t", 2, [.. s_stores, "raw"]),
+        new("set", "64c", 64, [.. s_stores, "raw-batch"]),
     ];
 
     public override IEnumerable<string> Names =>
@@ -56,6 +62,12 @@ internal sealed class DiskTierClaims : ClaimFamily
             foreach (string name in settings.SelectMany(setting => setting.Rivals).Distinct().Prepend("ours"))
             {
                 var contestant = await OpenAsync(name, workload, Directory.CreateDirectory(Path.Combine(directory, name)).FullName);
+                if (contestant is null)
+                {
+                    run.Progress($"{name} is skipped: it is not installed");
+                    continue;
+                }
+
                 contestants.Add(contestant);
                 run.Progress($"filling {name} with {workload.Entries} entries of {sizing.Name}");
                 await contestant.FillAsync();
@@ -65,7 +77,10 @@ internal sealed class DiskTierClaims : ClaimFamily
             foreach (var setting in settings)
             {
                 Contestant[] taking = [.. contestants.Where(one => one.Name == "ours" || setting.Rivals.Contains(one.Name))];
-                await MeasureAsync(run, sizing, setting, workload, taking);
+                if (taking.Length > 1)
+                {
+                    await MeasureAsync(run, sizing, setting, workload, taking);
+                }
             }
 
             foreach (var contestant in contestants)
@@ -94,11 +109,13 @@ internal sealed class DiskTierClaims : ClaimFamily
             {
                 int callers = contestant.CallersFor(setting.Callers);
                 var walks = workload.WalksFor(callers);
+                var all = workload.WalkForAll();
                 return new Turn(contestant.Name, callers, stints => FanOut.CallersAsync(callers, caller => sets
-                    ? SetAsync(contestant, stints[caller], walks[caller])
+                    ? SetAsync(contestant, stints[caller], callers < ManyCallers ? walks[caller].Next : all.Next)
                     : GetAsync(contestant, stints[caller], walks[caller], workload)))
                 {
-                    MaxOperations = sets ? run.Scale.MaxTurnBytes / workload.ValueBytes : long.MaxValue,
+                    MaxOperations = sets ? Math.Max(run.Scale.MaxTurnBytes / workload.ValueBytes, 2 * setting.Callers) : long.MaxValue,
+                    Handful = workload.ValueBytes > LargeValueBytes ? 1 : Turn.DefaultHandful,
                 };
             }),
         ];
@@ -134,11 +151,11 @@ internal sealed class DiskTierClaims : ClaimFamily
         }
     }
 
-    private static async Task SetAsync(Contestant contestant, Stint stint, EntryWalk walk)
+    private static async Task SetAsync(Contestant contestant, Stint stint, Func<int> next)
     {
         while (stint.GoesOn())
         {
-            await contestant.SetAsync(stint.Caller, walk.Next());
+            await contestant.SetAsync(stint.Caller, next());
         }
     }
 
@@ -146,7 +163,13 @@ internal sealed class DiskTierClaims : ClaimFamily
     {
         for (int entry = 0; entry < workload.Entries; entry += CheckedEntriesStep)
         {
+            // A read that is late on a busy machine is a miss; what stays missing is lost.
             var value = await contestant.GetAsync(0, entry);
+            for (int read = 1; value.IsEmpty && read < CheckedReads; read++)
+            {
+                value = await contestant.GetAsync(0, entry);
+            }
+
             if (value.IsEmpty)
             {
                 throw new InvalidOperationException($"{contestant.Name} has lost '{workload.Key(entry)}'.");
@@ -156,11 +179,14 @@ internal sealed class DiskTierClaims : ClaimFamily
         }
     }
 
-    private static async Task<Contestant> OpenAsync(string name, Workload workload, string directory) => name switch
+    private static async Task<Contestant?> OpenAsync(string name, Workload workload, string directory) => name switch
     {
         "ours" => await OurDiskTier.OpenAsync(workload, directory),
         "neosmart" => new NeoSmartSqlite(workload, directory),
         "file" => new FilePerEntry(workload, directory),
+        "rocksdb" => new RocksDbTree(workload, directory),
+        "faster" => new FasterLog(workload, directory),
+        "redis" => await RedisOnLoopback.TryOpenAsync(workload, directory),
         "raw" => new RawFile(workload, directory, batch: 1),
         "raw-batch" => new RawFile(workload, directory, batch: 64),
         _ => throw new ArgumentOutOfRangeException(nameof(name), name, "No contestant has this name."),

@@ -78,7 +78,7 @@ internal sealed class MemoryTierClaims : ClaimFamily
                 }
             }
 
-            OurCache.CheckIsNormal(ours, run);
+            OurCache.CheckIsNormal(ours, run.Progress);
             CheckIsMemory(ours);
         }
 

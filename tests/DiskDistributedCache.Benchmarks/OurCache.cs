@@ -56,7 +56,7 @@ internal static class OurCache
 
     /// <summary>Fails when the disk was given up on the way: the figures would be those of the memory tier.</summary>
     /// <exception cref="InvalidOperationException">The mode is not normal.</exception>
-    public static void CheckIsNormal(DiskCache cache, ClaimRun run)
+    public static void CheckIsNormal(DiskCache cache, Action<FormattableString> progress)
     {
         var status = cache.GetStatus();
         if (status.Mode != DiskCacheMode.Normal)
@@ -67,7 +67,7 @@ internal static class OurCache
 
         if (status.DiskErrors > 0)
         {
-            run.Progress($"our disk tier met {status.DiskErrors} late or failed operations, the last: {status.LastFault ?? "none"}");
+            progress($"our disk tier met {status.DiskErrors} late or failed operations, the last: {status.LastFault ?? "none"}");
         }
     }
 }

@@ -1,15 +1,32 @@
 using DiskDistributedCache.Benchmarks;
+using DiskDistributedCache.Benchmarks.HitRatios;
 
-ClaimsArguments arguments;
+Func<Task<int>> command;
 try
 {
-    arguments = ClaimsArguments.Parse(args);
+    command = Choose(args);
 }
 catch (ArgumentException problem)
 {
     Console.Error.WriteLine(problem.Message);
     Console.Error.WriteLine(ClaimsArguments.Usage);
+    Console.Error.WriteLine(HitRatioArguments.Usage);
     return 2;
 }
 
-return await ClaimsCommand.RunAsync(arguments);
+return await command();
+
+static Func<Task<int>> Choose(string[] arguments)
+{
+    switch (arguments)
+    {
+        case ["claims", .. var rest]:
+            var claims = ClaimsArguments.Parse(rest);
+            return () => ClaimsCommand.RunAsync(claims);
+        case ["hitratio", .. var rest]:
+            var hitRatio = HitRatioArguments.Parse(rest);
+            return () => HitRatioCommand.RunAsync(hitRatio);
+        default:
+            throw new ArgumentException("The commands are 'claims' and 'hitratio'.");
+    }
+}

@@ -63,7 +63,7 @@ internal sealed class ReopenClaims : ClaimFamily
                 await cache.SetAsync(Workload.KeyOf(entry), value, s_noExpiry);
             }
         });
-        OurCache.CheckIsNormal(cache, run);
+        OurCache.CheckIsNormal(cache, run.Progress);
     }
 
     private static async Task<double> OpenAsync(DiskDistributedCacheOptions options, string served)

@@ -6,20 +6,22 @@ internal sealed record Scale
     public static readonly Scale Full = new()
     {
         Rounds = 7,
-        Turn = TimeSpan.FromMilliseconds(500),
+        Turn = TimeSpan.FromMilliseconds(300),
         MaxTurnBytes = 32L << 20,
         EntriesOf1KiB = 50_000,
-        EntriesOf16KiB = 50_000,
+        EntriesOf16KiB = 20_000,
+        EntriesOf128KiB = 2_500,
         EntriesToReopen = 1_000_000,
     };
 
     public static readonly Scale Quick = new()
     {
         Rounds = 3,
-        Turn = TimeSpan.FromMilliseconds(200),
-        MaxTurnBytes = 16L << 20,
+        Turn = TimeSpan.FromMilliseconds(40),
+        MaxTurnBytes = 8L << 20,
         EntriesOf1KiB = 5_000,
-        EntriesOf16KiB = 2_000,
+        EntriesOf16KiB = 1_000,
+        EntriesOf128KiB = 200,
         EntriesToReopen = 100_000,
     };
 
@@ -33,6 +35,8 @@ internal sealed record Scale
     public required int EntriesOf1KiB { get; init; }
 
     public required int EntriesOf16KiB { get; init; }
+
+    public required int EntriesOf128KiB { get; init; }
 
     public required int EntriesToReopen { get; init; }
 }

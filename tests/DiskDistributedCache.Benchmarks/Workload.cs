@@ -53,12 +53,26 @@ internal sealed class Workload
         }
     }
 
+    /// <summary>
+    /// One walk for many callers. A store that never makes its callers wait lets one of them do all the work: with a part of its own it
+    /// would overwrite the same few entries again and again.
+    /// </summary>
+    public SharedWalk WalkForAll() => new(_order);
+
     /// <summary>A walk for each caller, in one shuffled order, no two callers on the same entry.</summary>
     public EntryWalk[] WalksFor(int callers) =>
         [.. Enumerable.Range(0, callers).Select(caller => new EntryWalk(
             _order,
             (int)((long)_order.Length * caller / callers),
             (int)((long)_order.Length * (caller + 1) / callers)))];
+}
+
+/// <summary>Goes through all shuffled entries, round and round, for any number of callers.</summary>
+internal sealed class SharedWalk(int[] order)
+{
+    private long _walked = -1;
+
+    public int Next() => order[(int)(Interlocked.Increment(ref _walked) % order.Length)];
 }
 
 /// <summary>Goes through one caller's part of the shuffled entries, round and round. One thread at a time.</summary>

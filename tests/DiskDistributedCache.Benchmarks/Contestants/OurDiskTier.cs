@@ -43,9 +43,11 @@ internal sealed class OurDiskTier : Contestant
 
     public override void CheckAfterwards(ClaimRun run)
     {
-        OurCache.CheckIsNormal(_cache, run);
+        OurCache.CheckIsNormal(_cache, run.Progress);
         var status = _cache.GetStatus();
-        if (status.MemoryHits > status.DiskHits / 1000)
+        // A write that was late stays in memory until it is on disk; the run reads some entries to check them, also where it only sets.
+        long checks = Workload.Entries / 40;
+        if (status.MemoryHits > checks + (status.DiskHits / 1000))
         {
             throw new InvalidOperationException(
                 $"The memory tier is off and yet answered {status.MemoryHits} lookups beside {status.DiskHits} of the disk tier.");
