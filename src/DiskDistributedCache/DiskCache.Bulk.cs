@@ -8,8 +8,10 @@ namespace DiskDistributedCache;
 // Many keys in one call, or all of them.
 public sealed partial class DiskCache
 {
+    private const int KeysAtATime = 32;
+
     /// <summary>
-    /// Looks many keys up at the same time. Each answers as <see cref="GetAsync"/> does; all of them wait together no longer than one.
+    /// Looks many keys up, 32 at a time, so that others are not kept from the disk. Each answers as <see cref="GetAsync"/> does.
     /// </summary>
     /// <param name="keys">Any texts, also repeated ones.</param>
     /// <param name="token">Checked before anything is done.</param>
@@ -30,14 +32,17 @@ public sealed partial class DiskCache
         }
 
         await EnterAsync(token).ConfigureAwait(false);
-        var lookups = Array.ConvertAll(own, key => FindAsync(KeySpace.Data, key, CancellationToken.None).AsTask());
-        await Task.WhenAll(lookups).ConfigureAwait(false);
         var found = new Dictionary<string, byte[]>(StringComparer.Ordinal);
-        for (int i = 0; i < own.Length; i++)
+        foreach (string[] some in own.Chunk(KeysAtATime))
         {
-            if (Copy(await lookups[i].ConfigureAwait(false)) is { } value)
+            var lookups = Array.ConvertAll(some, key => FindAsync(KeySpace.Data, key, CancellationToken.None).AsTask());
+            await Task.WhenAll(lookups).ConfigureAwait(false);
+            for (int i = 0; i < some.Length; i++)
             {
-                found.Add(own[i], value);
+                if (Copy(await lookups[i].ConfigureAwait(false)) is { } value)
+                {
+                    found.Add(some[i], value);
+                }
             }
         }
 
@@ -67,18 +72,23 @@ public sealed partial class DiskCache
     {
         ArgumentNullException.ThrowIfNull(entries);
         ArgumentNullException.ThrowIfNull(options);
-        KeyValuePair<string, byte[]>[] own = [.. entries];
-        if (Array.Exists(own, entry => entry.Key is null || entry.Value is null))
+        var last = new Dictionary<string, byte[]>(StringComparer.Ordinal);
+        foreach (var (key, value) in entries)
         {
-            throw new ArgumentException("A key or a value must not be null.", nameof(entries));
+            last[key ?? throw NullEntry()] = value ?? throw NullEntry();
         }
 
         var ownTags = EntryArguments.CopyTags(tags);
-        await EnterAsync(token).ConfigureAwait(false);
+        token.ThrowIfCancellationRequested();
+        ObjectDisposedException.ThrowIf(_closed, this);
         var expiry = EntryArguments.ExpiryOf(options, _defaults, _tiers.Clock);
-        var stored = Array.ConvertAll(
-            own, entry => StoreAsync(DataKey(entry.Key), new ReadOnlySequence<byte>(entry.Value), ownTags, expiry, default).AsTask());
+
+        // All of the values are copied before any wait.
+        var stored = last.Select(entry =>
+            StoreAsync(DataKey(entry.Key), new ReadOnlySequence<byte>(entry.Value), ownTags, expiry, default).AsTask()).ToList();
         await Task.WhenAll(stored).ConfigureAwait(false);
+
+        static ArgumentException NullEntry() => new("A key or a value must not be null.", nameof(entries));
     }
 
     /// <summary>
@@ -88,7 +98,8 @@ public sealed partial class DiskCache
     /// <remarks>
     /// The cache goes on meanwhile, and nothing waits for the listing: an entry that is stored, removed or moved between the tiers while the
     /// list is read may be in it or not, or twice. What memory has comes first; each entry that only the disk has costs a read of at most
-    /// 64 KiB, of which the tags of longer records are not verified. Entries that the disk does not give at present are left out.
+    /// 64 KiB, of which the tags of longer records are not verified. Entries that the disk does not give at present are left out, and those
+    /// whose key and tags alone are longer than that.
     /// </remarks>
     /// <param name="token">Ends the list between two entries.</param>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
@@ -96,7 +107,7 @@ public sealed partial class DiskCache
     public async IAsyncEnumerable<DiskCacheEntryInfo> ListAsync([EnumeratorCancellation] CancellationToken token = default)
     {
         await EnterAsync(token).ConfigureAwait(false);
-        await foreach (var (head, tier) in _tiers.ListAsync().ConfigureAwait(false))
+        await foreach (var (head, tier) in _tiers.ListAsync(token).ConfigureAwait(false))
         {
             token.ThrowIfCancellationRequested();
             if (head.Key.Space == KeySpace.Data && _prefix is not null && !head.Key.Text.StartsWith(_prefix, StringComparison.Ordinal))

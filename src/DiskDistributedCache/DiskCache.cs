@@ -16,7 +16,8 @@ namespace DiskDistributedCache;
 /// A persistent cache on one machine: a memory tier in front of a disk tier. A read returns a value that was stored for
 /// exactly that key, bit for bit, not expired and not older than the last acknowledged overwrite, removal or tag eviction;
 /// otherwise it is a miss. Trouble with the disk reaches the caller neither as an exception nor as waiting time beyond
-/// <see cref="DiskDistributedCacheOptions.IoTimeout"/>. The cache may forget; it never lies.
+/// <see cref="DiskDistributedCacheOptions.IoTimeout"/>; but for reads that must not call unknown a miss
+/// (<see cref="DiskCacheUnavailableException"/>). The cache may forget; it never lies.
 /// </summary>
 /// <remarks>
 /// <para>
@@ -105,6 +106,7 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
     /// <param name="destination">Receives the value.</param>
     /// <returns>Whether there was a value, which may be empty.</returns>
     /// <exception cref="ArgumentNullException">An argument is <see langword="null"/>.</exception>
+    /// <exception cref="DiskCacheUnavailableException">As for <see cref="Get"/>.</exception>
     /// <exception cref="ObjectDisposedException">The cache has been disposed of.</exception>
     public bool TryGet(string key, IBufferWriter<byte> destination)
     {
@@ -204,7 +206,9 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
         await SetAsync(key, value, options, tags, default(Ticket), token).ConfigureAwait(false);
 
     /// <summary>Starts the window of a sliding entry anew. Does nothing for other entries and for keys without one.</summary>
-    /// <inheritdoc cref="Get(string)"/>
+    /// <param name="key">Any text, also the empty one.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="key"/> is <see langword="null"/>.</exception>
+    /// <exception cref="ObjectDisposedException">The cache has been disposed of.</exception>
     public void Refresh(string key)
     {
         ArgumentNullException.ThrowIfNull(key);

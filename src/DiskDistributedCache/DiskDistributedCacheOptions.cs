@@ -82,8 +82,8 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
     /// <summary>
     /// A folder outside the file system of the cache, in which the cache keeps the proof that its disk was healthy: a store
     /// that a killed process has left is trusted only with it. Default: <c>/dev/shm</c> or <c>$XDG_RUNTIME_DIR</c> on Linux,
-    /// and none elsewhere, where a killed process is followed by an empty cache. Has to survive the process and must not survive
-    /// the operating system.
+    /// and none elsewhere, where a killed process is followed by an empty cache. Has to survive the process, may survive the operating
+    /// system, and is for this one store if others have the same path in a container of their own.
     /// </summary>
     public string? WitnessDirectory { get; set; }
 
@@ -129,7 +129,8 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
     /// <see cref="MaxDiskBytes"/> of them, and a read throws a <see cref="DiskCacheUnavailableException"/> rather than call unknown a
     /// miss. When there are more, everything is cleared. The marks of HybridCache (<c>__MSFT_HCT__</c>) and FusionCache
     /// (<c>__fc:t:</c>) are always among them. Called with the caller's key at every set and at reads that the cache cannot
-    /// answer; has to be quick and always say the same. Default: none.
+    /// answer; has to be quick, must not throw and must always say the same. What it says holds for values that are stored from then on.
+    /// Default: none.
     /// </summary>
     public Func<string, bool>? RetainKey { get; set; }
 
@@ -141,7 +142,7 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
 
     /// <summary>
     /// Put before every key of the distributed cache, so that several applications can be told apart in what they share. Tags and
-    /// the keys of the output cache have none. Default: nothing.
+    /// the keys of the output cache have none. Costs each call a string. Default: nothing.
     /// </summary>
     public string? InstanceName { get; set; }
 

@@ -34,6 +34,14 @@ await using (var cache = new DiskCache(new DiskDistributedCacheOptions { Directo
     Check.That("tickets: a value that was evicted while it was made is not", await cache.GetAsync("report") is null);
 }
 
+var (whileBroken, owed) = await BrokenDisk.RunAsync(CreateBuilder("broken disk"));
+Check.Equal("broken disk: what was set is served", "12", whileBroken ?? "");
+Check.That("broken disk: and owed to the disk", owed > 0);
+await using (var cache = new DiskCache(new DiskDistributedCacheOptions { Directory = Path.Combine(directory, "broken disk") }))
+{
+    Check.Equal("broken disk: it is on the disk when that is healed", "12", await cache.GetStringAsync("price") ?? "");
+}
+
 IFileSystem broken = PackageReadmes.Testing();
 await using (var cache = new DiskCache(new DiskDistributedCacheOptions { Directory = Path.Combine(directory, "cache") }, broken))
 {
@@ -48,13 +56,7 @@ async Task TwiceAsync(string what, Func<WebApplicationBuilder, WebApplication> b
 {
     for (int run = 1; run <= 2; run++)
     {
-        var builder = WebApplication.CreateBuilder([
-            "--urls=http://127.0.0.1:0",
-            $"--DiskDistributedCache:Directory={Path.Combine(directory, what)}",
-            "--DiskDistributedCache:IoTimeout=00:00:20",
-        ]);
-        builder.Logging.SetMinimumLevel(LogLevel.Warning);
-        await using var app = build(builder);
+        await using var app = build(CreateBuilder(what));
         await app.StartAsync();
         using var client = new HttpClient { BaseAddress = new Uri(app.Urls.Single()) };
 
@@ -65,4 +67,15 @@ async Task TwiceAsync(string what, Func<WebApplicationBuilder, WebApplication> b
         await app.StopAsync();
         Check.Equal($"{what}, {(run == 1 ? "asked twice" : "after a restart")}", expected, first == second ? first : "two answers");
     }
+}
+
+WebApplicationBuilder CreateBuilder(string what)
+{
+    var builder = WebApplication.CreateBuilder([
+        "--urls=http://127.0.0.1:0",
+        $"--DiskDistributedCache:Directory={Path.Combine(directory, what)}",
+        "--DiskDistributedCache:IoTimeout=00:00:20",
+    ]);
+    builder.Logging.SetMinimumLevel(LogLevel.Warning);
+    return builder;
 }

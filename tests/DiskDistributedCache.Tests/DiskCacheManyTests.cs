@@ -48,6 +48,34 @@ public sealed class DiskCacheManyTests : IAsyncLifetime
         Assert.Empty(await Cache.GetManyAsync(["a", "b"], Token));
     }
 
+    // Seen to fail when all of them were queued at once: beyond the length of the queue they were not known.
+    [Fact]
+    public async Task Very_many_cold_values_come_back_on_a_file_system_without_handles()
+    {
+        await using var environment = new OverMockFileSystem();
+        await environment.OpenAsync();
+        var values = Enumerable.Range(0, 3000).ToDictionary(i => $"key {i}", i => new byte[] { 1 });
+        await environment.Cache.SetManyAsync(values, new(), token: Token);
+
+        Assert.Equal(3000, (await environment.Cache.GetManyAsync(values.Keys, Token)).Count);
+    }
+
+    // Seen to fail when the values were copied after the store was waited for.
+    [Fact]
+    public async Task Many_values_are_copied_before_the_call_returns()
+    {
+        await _environment.Cache.DisposeAsync();
+        var files = new FaultyFileSystem();
+        var gate = files.Hold(FileOperation.Any, "superblock");
+        await using var cache = new DiskCache(_environment.Options, files, _environment.Time);
+        byte[] lent = [1];
+        var storing = cache.SetManyAsync([new("k", lent)], new(), token: Token);
+        lent[0] = 9;
+        gate.Open();
+        await storing;
+        Assert.Equal([1], await cache.GetAsync("k", Token));
+    }
+
     [Fact]
     public async Task What_many_gets_is_the_callers_own()
     {

@@ -51,11 +51,20 @@ internal sealed class Mutation(RecordKind kind) : TaskCompletionSource(TaskCreat
 
     public bool IsAcknowledged => Task.IsCompleted;
 
+    /// <summary>
+    /// Of a value: whether it is written back from memory, which has been swept of what forgotten barriers kill. Else one that is older than those
+    /// cannot be judged.
+    /// </summary>
+    public bool IsJudged { get; init; }
+
     /// <summary>Of a value: when its making began; the default where that is when it is accepted.</summary>
     public Ticket Ticket { get; private init; }
 
     public static Mutation Of(CacheEntry entry, Ticket ticket = default) =>
         new(RecordKind.Value) { Entry = entry, Key = entry.Key, Ticket = ticket };
+
+    /// <summary>A value that memory has and the log has not any more.</summary>
+    public static Mutation Again(CacheEntry entry) => new(RecordKind.Value) { Entry = entry, Key = entry.Key, IsJudged = true };
 
     /// <summary>Becomes a newer change of the same key.</summary>
     public void TakeOver(Mutation newer) =>

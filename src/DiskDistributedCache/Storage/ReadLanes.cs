@@ -126,7 +126,7 @@ internal sealed class ReadLanes
     /// <param name="where">The version.</param>
     public PendingRead? TryEnqueue(in CacheKey? key, in IndexedEntry where)
     {
-        if (_underWay.TryGetValue((where.KeyHash, where.Sequence, key is null), out var other) && other.Key.Equals(key))
+        if (_underWay.TryGetValue((where.KeyHash, where.Sequence, key is null), out var other) && Nullable.Equals(other.Key, key))
         {
             return other;
         }
@@ -142,7 +142,7 @@ internal sealed class ReadLanes
             var first = _underWay.GetOrAdd(read.Id, read);
             if (first != read)
             {
-                return first.Key.Equals(key) ? first : null;
+                return Nullable.Equals(first.Key, key) ? first : null;
             }
 
             _queue.Enqueue(read);

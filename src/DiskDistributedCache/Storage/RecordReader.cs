@@ -174,9 +174,12 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
         }
     }
 
-    /// <summary>Reads a live value whose key is not known; null where that does not give it. Throws what the file system throws.</summary>
-    public CacheEntry? ReadValue(SegmentFile segment, in IndexedEntry where) =>
-        ReadStored(segment, where) is { } live && Read(live.Entry.Key, where, null, out var entry) == ReadOutcome.Hit ? entry : null;
+    /// <summary>Reads a live value whose key is not known. Throws what the file system throws.</summary>
+    public ReadOutcome ReadValue(SegmentFile segment, in IndexedEntry where, out CacheEntry? entry)
+    {
+        entry = null;
+        return ReadStored(segment, where) is { } live ? Read(live.Entry.Key, where, null, out entry) : ReadOutcome.Corrupt;
+    }
 
     /// <summary>What becomes of a record that verifies.</summary>
     private ReadOutcome Judge(

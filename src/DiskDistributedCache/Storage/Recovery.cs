@@ -28,6 +28,12 @@ internal sealed class Recovery(
 
     public int HoleCount { get; private set; }
 
+    /// <summary>
+    /// What was brought along stands behind a hole and is older than what was in it: the hole may have held a value by which the cache's users knew
+    /// that it is out of date. Nothing was erased yet, and nothing may be used.
+    /// </summary>
+    public bool MustBeginAnew { get; private set; }
+
     /// <summary>The values that are retained, as they were found; some may be out of date.</summary>
     public List<(ulong KeyHash, long Sequence)> Retained { get; } = [];
 
@@ -62,8 +68,13 @@ internal sealed class Recovery(
             Hole(upTo: last);
         }
 
+        if (HasOlderBehindHole())
+        {
+            MustBeginAnew = true;
+            return new LogMark(last, _lastEnd, _highestSequence);
+        }
+
         EraseBeforeHole();
-        ForgetOlderThanHole();
         if (_unsealed is not null && segments.Ordered.Count > 0)
         {
             Seal(segments.Ordered[^1], _unsealed);
@@ -182,19 +193,15 @@ internal sealed class Recovery(
         }
     }
 
-    /// <summary>
-    /// What was brought to the end of the log again stands behind the hole and is older than what was in it: the hole may have held
-    /// a value by which the cache's users knew that it is out of date.
-    /// </summary>
-    private void ForgetOlderThanHole()
+    private bool HasOlderBehindHole()
     {
-        foreach (var (segment, header) in _headers)
+        if (_holeUpTo == 0 || segments.Ordered.FirstOrDefault(segment => segment.Number > _holeUpTo) is not { } next)
         {
-            if (_holeUpTo > 0 && segment.Number == _holeUpTo + 1)
-            {
-                index.Clear(header.Predecessor.HighestSequence + 1);
-            }
+            return false;
         }
+
+        long highest = _headers.TryGetValue(next, out var header) ? header.Predecessor.HighestSequence : long.MaxValue;
+        return index.Where(entry => entry.Sequence <= highest).Any();
     }
 
     /// <summary>Read again, because there may be many segments with damage.</summary>

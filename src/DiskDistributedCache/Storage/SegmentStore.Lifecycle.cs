@@ -40,11 +40,6 @@ internal sealed partial class SegmentStore
     public void StartOver()
     {
         _trust.Disown();
-        var highest = new LogMark(0, 0, _writer.Mark.HighestSequence);
-        Index.Clear(long.MaxValue);
-        _segments.Clear();
-        _superblock.Dispose();
-        _markedSegment = 0;
         if (!_directory.HoldsLock())
         {
             _directory.Unlock();
@@ -52,35 +47,33 @@ internal sealed partial class SegmentStore
             _directory.Lock();
         }
 
-        Use(SuperblockFile.Open(_directory, _trust, _clock, _settings.Codec.Protects, _superblock.Identity));
-
-        // The barriers that are known have the numbers of before; what is written from here on has to be above them.
-        _writer.ContinueAfter(highest);
-        Recover();
+        BeginAnew(_writer.Mark.HighestSequence);
     }
 
     /// <summary>
-    /// Reads the values that are retained, once, when the store has been opened; null where one of them cannot be read. Then nothing
+    /// The values that are retained, as the opening found them, for memory to keep; null where one of them does not verify. Then nothing
     /// that was recovered may be used.
     /// </summary>
-    public List<CacheEntry>? TakeRetained()
-    {
-        var found = new List<CacheEntry>();
-        foreach (var (keyHash, sequence) in _recoveredRetained)
-        {
-            if (Index.TryGet(keyHash, out var where) && where.Sequence == sequence && where.Deadline > _clock.NowTicks)
-            {
-                if (_segments.At(where.Slot) is not { } segment || _reader.ReadValue(segment, where) is not { } entry)
-                {
-                    return null;
-                }
+    public IReadOnlyList<CacheEntry>? Retained { get; private set; } = [];
 
-                found.Add(entry);
+    /// <summary>
+    /// Makes what was recovered fit the limits, and the disk, as they are now. After memory has what is retained: what has to go may have to be
+    /// written again.
+    /// </summary>
+    public void FitRecovered()
+    {
+        try
+        {
+            ShrinkToFit();
+            if (_reclaim.IsNeededFor(0) || _reclaim.IsNeededForCounts)
+            {
+                Roll(0);
             }
         }
-
-        _recoveredRetained = [];
-        return found;
+        catch (IOException exception) when (Faults.KindOf(exception) == FaultKind.Full)
+        {
+            // It can be read all the same. What has to go goes before the first append.
+        }
     }
 
     /// <summary>Seals, syncs and marks the store as clean. Without this, or when it throws, the store is one of a killed process.</summary>
@@ -161,8 +154,15 @@ internal sealed partial class SegmentStore
             _clock.AdvanceTo(found.ClockHighWater);
             _directory.Delete(_directory.SpareOf(found.StoreId));
             var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers, _quarantine, _listener);
-            _writer.ContinueAfter(recovery.Run(found));
-            _recoveredRetained = recovery.Retained;
+            var end = recovery.Run(found);
+            if (recovery.MustBeginAnew)
+            {
+                BeginAnew(end.HighestSequence);
+                return;
+            }
+
+            _writer.ContinueAfter(end);
+            Retained = ReadRetained(recovery.Retained.Distinct());
             _trust.Vouch(found.SessionId);
             _superblock.WriteBoth(StateAs(isClean: false));
             Report = new OpenReport(false, _superblock.Reason, Index.Count, recovery.HoleCount, recovery.ScannedCount);
@@ -170,24 +170,47 @@ internal sealed partial class SegmentStore
 
         _trust.Own();
         FirstSequence = _writer.Mark.HighestSequence + SessionGap;
-        FitRecovered();
     }
 
-    /// <summary>What was recovered may be more than the limits and the disk allow now.</summary>
-    private void FitRecovered()
+    private void BeginAnew(long highestSequence)
     {
-        try
+        Index.Clear(long.MaxValue);
+        _segments.Clear();
+        _superblock.Dispose();
+        _markedSegment = 0;
+        Use(SuperblockFile.Open(_directory, _trust, _clock, _settings.Codec.Protects, _superblock.Identity));
+
+        // The barriers that are known have the numbers of before; what is written from here on has to be above them.
+        _writer.ContinueAfter(new LogMark(0, 0, highestSequence));
+        Recover();
+    }
+
+    /// <exception cref="IOException">They cannot be decrypted at present, or the disk does not give them: the opening has to be tried again.</exception>
+    private List<CacheEntry>? ReadRetained(IEnumerable<(ulong KeyHash, long Sequence)> recovered)
+    {
+        var found = new List<CacheEntry>();
+        foreach (var (keyHash, sequence) in recovered)
         {
-            ShrinkToFit();
-            if (_reclaim.IsNeededFor(0) || _reclaim.IsNeededForCounts)
+            if (!Index.TryGet(keyHash, out var where) || where.Sequence != sequence || where.Deadline <= _clock.NowTicks)
             {
-                Roll(0);
+                continue;
             }
+
+            var outcome = _reader.ReadValue(_segments.At(where.Slot)!, where, out var entry);
+            if (outcome == ReadOutcome.KeysUnavailable)
+            {
+                throw new IOException("The keys that the store is encrypted with are not available.");
+            }
+
+            if (entry is null)
+            {
+                return null;
+            }
+
+            found.Add(entry);
         }
-        catch (IOException exception) when (Faults.KindOf(exception) == FaultKind.Full)
-        {
-            // It can be read all the same. What has to go goes before the first append.
-        }
+
+        return found;
     }
 
     /// <summary>What the system could not make durable it may also forget while it runs: then nothing vouches for the store.</summary>

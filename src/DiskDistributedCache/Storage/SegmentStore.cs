@@ -49,7 +49,6 @@ internal sealed partial class SegmentStore : IDisposable
     private SegmentWriter _writer;
     private Reclaim _reclaim;
     private int _damagedCount;
-    private List<(ulong KeyHash, long Sequence)> _recoveredRetained = [];
     private long _markedSegment;
 
     private SegmentStore(
@@ -277,6 +276,12 @@ internal sealed partial class SegmentStore : IDisposable
             }
             else
             {
+                if (mutation.Entry is { IsRetained: true })
+                {
+                    // Before the log has the removal that it leaves.
+                    _listener.RetainedLeft();
+                }
+
                 _writer.Refuse(mutation);
             }
 

@@ -79,7 +79,7 @@ internal sealed class SegmentWriter(
     {
         switch (mutation.Kind)
         {
-            case RecordKind.Value when IsCurrent(mutation.Entry!, mutation.KeyHash):
+            case RecordKind.Value when IsCurrent(mutation):
                 AddValue(mutation.Entry!, mutation.Stored, mutation.KeyHash, mutation.Entry!.Deadline, EntryIndex.PendingSlot);
                 break;
             case RecordKind.Value:
@@ -232,10 +232,11 @@ internal sealed class SegmentWriter(
     /// <summary>The footer has to fit too, so that sealing needs no space that is not there already.</summary>
     private long FooterLengthWith(int moreFacts) => _facts.FooterLength + ((long)moreFacts * SegmentFormat.FactBytes);
 
-    private bool IsCurrent(CacheEntry entry, ulong keyHash) =>
-        index.TryGet(keyHash, out var current)
+    private bool IsCurrent(Mutation value) =>
+        value.Entry is { } entry
+        && index.TryGet(value.KeyHash, out var current)
         && current.Sequence == entry.Sequence
-        && entry.Ticket >= barriers.Floor
+        && (entry.Ticket >= barriers.Floor || entry.Tags.Length == 0 || value.IsJudged)
         && !barriers.Covers(entry.Tags, entry.Ticket)
         && !entry.IsExpired(clock.NowTicks);
 

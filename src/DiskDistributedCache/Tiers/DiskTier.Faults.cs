@@ -33,12 +33,6 @@ internal sealed partial class DiskTier
         {
             if (mutation.Entry is { } entry)
             {
-                if (entry.IsRetained && !store.Index.TryGet(mutation.KeyHash, out _))
-                {
-                    // It could not be encrypted, or there was no room for it: memory alone has it.
-                    WriteRetainedAgain();
-                }
-
                 Written?.Invoke(entry);
             }
         }

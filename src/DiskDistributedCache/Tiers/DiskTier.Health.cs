@@ -21,7 +21,7 @@ internal sealed partial class DiskTier
     private TaskCompletionSource? _trusting;
     private bool _isWaitingForLock;
     private bool _owesRetained;
-    private bool _wasRetainedRefused;
+    private bool _isWritingFromMemory;
     private bool _wasShortOfSpace;
 
     // Changed while the lane's queue is locked.
@@ -69,13 +69,17 @@ internal sealed partial class DiskTier
         {
             if (tryPend(entry))
             {
-                var mutation = Mutation.Of(entry);
+                var mutation = Mutation.Again(entry);
                 (mutation.Sequence, mutation.KeyHash) = (entry.Sequence, _store!.HashOf(entry.Key));
                 _settings.Codec.Encode(mutation);
                 if (mutation.Stored == StoredValue.Refused)
                 {
                     // Nor will the next one be taken. It stays in memory, and is tried again.
-                    _wasRetainedRefused |= entry.IsRetained;
+                    if (entry.IsRetained)
+                    {
+                        WriteRetainedAgain();
+                    }
+
                     _store.Index.RemoveIfSame(mutation.KeyHash, mutation.Sequence, EntryIndex.PendingSlot);
                     break;
                 }
@@ -100,7 +104,6 @@ internal sealed partial class DiskTier
         try
         {
             _store!.Append(batch);
-            _wasRetainedRefused |= batch.Exists(mutation => mutation.Entry!.IsRetained && !_store.Index.TryGet(mutation.KeyHash, out _));
         }
         catch
         {
@@ -272,9 +275,7 @@ internal sealed partial class DiskTier
         // Else the syncs that failed during the outage would be met, and counted, again.
         RetireDamaged(store);
         WriteWaiting();
-        _wasRetainedRefused = false;
-        MemoryWanted?.Invoke(false);
-        _owesRetained = _wasRetainedRefused;
+        WriteFromMemory(retainedOnly: false);
         WriteWaiting();
     }
 
@@ -283,12 +284,7 @@ internal sealed partial class DiskTier
     {
         if (_health.Mode == DiskCacheMode.Normal && _writer.WriteWaiting())
         {
-            _wasRetainedRefused = false;
-            TryOnDisk("writing back", _ => MemoryWanted?.Invoke(false));
-            if (_wasRetainedRefused)
-            {
-                WriteRetainedAgain();
-            }
+            TryOnDisk("writing back", _ => WriteFromMemory(retainedOnly: false));
         }
     }
 
@@ -300,15 +296,38 @@ internal sealed partial class DiskTier
     {
         _owesRetained = true;
         _writer.DistrustNow();
-        PostOnLane(TryWriteRetained, JobTime.Long);
+        if (!_isWritingFromMemory)
+        {
+            // Else it has just been tried, and is tried again with the next heartbeat.
+            PostOnLane(TryWriteRetained, JobTime.Long);
+        }
     }
 
     private void TryWriteRetained()
     {
-        _wasRetainedRefused = false;
-        if (_owesRetained && TryOnDisk("writing what is retained", _ => MemoryWanted?.Invoke(true)))
+        if (_owesRetained)
         {
-            _owesRetained = _wasRetainedRefused;
+            TryOnDisk("writing what is retained", _ => WriteFromMemory(retainedOnly: true));
+        }
+    }
+
+    /// <summary>Writes what memory has and the disk has not. What is retained is owed until all of it is written.</summary>
+    private void WriteFromMemory(bool retainedOnly)
+    {
+        bool owed = _owesRetained;
+        (_owesRetained, _isWritingFromMemory) = (false, true);
+        try
+        {
+            MemoryWanted?.Invoke(retainedOnly);
+        }
+        catch
+        {
+            _owesRetained |= owed;
+            throw;
+        }
+        finally
+        {
+            _isWritingFromMemory = false;
         }
     }
 
@@ -353,6 +372,7 @@ internal sealed partial class DiskTier
     {
         int seen = Volatile.Read(ref _giveUps);
         _isGivenUp = true;
+        WriteRetainedAgain();
         store.StartOver();
         _writer.Exclusively(() => _isGivenUp = seen != _giveUps);
 

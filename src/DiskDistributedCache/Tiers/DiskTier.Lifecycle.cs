@@ -1,5 +1,4 @@
 using DiskDistributedCache.Diagnostics;
-using DiskDistributedCache.Entries;
 using DiskDistributedCache.Storage;
 
 namespace DiskDistributedCache.Tiers;
@@ -59,42 +58,34 @@ internal sealed partial class DiskTier
         // From here on the store is in use: nothing that fails may let go of its lock.
         activity.HasOpened(store.Report.IsNew, store.Report.Entries, store.Report.Holes, store.Report.Scanned);
         _isWaitingForLock = false;
-        var retained = TryTakeRetained(store);
-        Publish(store, retained);
+        Publish(store);
         _health.Opened();
-        if (retained is null)
+        if (store.Retained is { } retained)
+        {
+            foreach (var entry in retained)
+            {
+                ReadLate?.Invoke(entry);
+            }
+        }
+        else
         {
             Log.RetainedLost(_logger);
             EnqueueOwn(new Mutation(RecordKind.Clear) { Sequence = store.FirstSequence });
         }
 
-        retained?.ForEach(entry => ReadLate?.Invoke(entry));
+        TryOnDisk("fitting what was recovered", recovered => recovered.FitRecovered());
         _opened.TrySetResult();
         PostOnLane(() => EraseOtherStores(store));
         PostOnLane(TryTrust);
         Announce(store.Report);
     }
 
-    /// <summary>The values that memory has to have before anything of the store is used. Null where that cannot be.</summary>
-    private List<CacheEntry>? TryTakeRetained(SegmentStore store)
-    {
-        try
-        {
-            return store.TakeRetained();
-        }
-        catch (Exception exception)
-        {
-            CountFault(exception, "reading what is retained");
-            return null;
-        }
-    }
-
     /// <summary>Lets the store be seen; without what was recovered where something that is retained could not be read.</summary>
-    private void Publish(SegmentStore store, List<CacheEntry>? retained)
+    private void Publish(SegmentStore store)
     {
         lock (_startingLock)
         {
-            if (retained is null)
+            if (store.Retained is null)
             {
                 store.Index.Clear(long.MaxValue);
                 store.Barriers.Clear(store.FirstSequence);

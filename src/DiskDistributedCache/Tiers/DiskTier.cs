@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.IO.Abstractions;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using DiskDistributedCache.Diagnostics;
 using DiskDistributedCache.Entries;
@@ -340,7 +341,7 @@ internal sealed partial class DiskTier : IDisposable
     /// Reads, without their values, the entries on disk that are not among those that the caller knows already. Entries that the disk does
     /// not give at present are left out.
     /// </summary>
-    public async IAsyncEnumerable<EntryHead> ReadHeadsAsync(HashSet<long> known)
+    public async IAsyncEnumerable<EntryHead> ReadHeadsAsync(HashSet<long> known, [EnumeratorCancellation] CancellationToken token)
     {
         if (_store is not { } store)
         {
@@ -349,6 +350,7 @@ internal sealed partial class DiskTier : IDisposable
 
         foreach (var where in store.Index.Where(where => !where.IsPending && !known.Contains(where.Sequence)))
         {
+            token.ThrowIfCancellationRequested();
             if (where.Deadline > _clock.NowTicks && BeginRead(null, where) is { } read)
             {
                 var result = await read.Task.ConfigureAwait(false);

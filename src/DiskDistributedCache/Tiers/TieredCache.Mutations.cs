@@ -21,7 +21,7 @@ internal sealed partial class TieredCache
         entry.IsRetained = IsRetained(entry.Key);
         if (entry.Value.Length > MaxEntryBytes
             || RecordFormat.LengthOf(entry) > _maxRecordBytes
-            || (entry.IsRetained && !HasRetainRoom(MemoryTier.WeightOf(entry))))
+            || (entry.IsRetained && !HasRetainRoom(entry)))
         {
             return Refuse(entry.Key, entry.Value.Length);
         }
@@ -175,15 +175,17 @@ internal sealed partial class TieredCache
     /// Whether one more value can be retained. Where there are too many, those that have expired go first; then everything does, once,
     /// and with it what they were kept for.
     /// </summary>
-    private bool HasRetainRoom(long weight)
+    private bool HasRetainRoom(CacheEntry entry)
     {
-        if (_memory.RetainedBytes + weight <= _maxRetainedBytes)
+        long weight = MemoryTier.WeightOf(entry);
+        long replaced = _memory.Peek(entry.Key) is { IsRetained: true } before ? MemoryTier.WeightOf(before) : 0;
+        if (_memory.RetainedBytes + weight - replaced <= _maxRetainedBytes)
         {
             return true;
         }
 
         long now = Clock.NowTicks;
-        _memory.RemoveWhere(entry => entry.IsRetained && entry.IsExpired(now));
+        _memory.RemoveWhere(other => other.IsRetained && other.IsExpired(now));
         if (weight <= _maxRetainedBytes && _memory.RetainedBytes + weight > _maxRetainedBytes)
         {
             LoseRetained();

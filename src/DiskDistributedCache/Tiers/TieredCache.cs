@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.IO.Abstractions;
+using System.Runtime.CompilerServices;
 using DiskDistributedCache.Diagnostics;
 using DiskDistributedCache.Entries;
 using DiskDistributedCache.Health;
@@ -186,7 +187,7 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
     /// Lists what is alive, without values: what memory has, then what only the disk has. An entry that comes, goes or moves meanwhile may be
     /// listed or not, or twice.
     /// </summary>
-    public async IAsyncEnumerable<(EntryHead Head, DiskCacheTier Tier)> ListAsync()
+    public async IAsyncEnumerable<(EntryHead Head, DiskCacheTier Tier)> ListAsync([EnumeratorCancellation] CancellationToken token)
     {
         var known = new HashSet<long>();
         foreach (var entry in _memory.Entries)
@@ -198,7 +199,7 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
             }
         }
 
-        await foreach (var head in _disk.ReadHeadsAsync(known).ConfigureAwait(false))
+        await foreach (var head in _disk.ReadHeadsAsync(known, token).ConfigureAwait(false))
         {
             yield return (head, DiskCacheTier.Disk);
         }
@@ -397,7 +398,7 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
 
         entry.Deadline = deadline;
         long step = Math.Max(1, entry.Expiry.SlidingTicks / 8);
-        if (exactly || before / step != deadline / step)
+        if (exactly || entry.IsRetained || before / step != deadline / step)
         {
             _disk.Touch(entry, deadline);
         }

@@ -30,7 +30,7 @@ internal static class ClientRecipes
 
     public static WebApplication Sessions(WebApplicationBuilder builder, string keys)
     {
-        builder.Services.AddDiskDistributedCache();
+        builder.Services.AddDiskDistributedCache(options => options.OnUnknown = UnknownRead.Throw);
         builder.Services.AddDataProtection().PersistKeysToFileSystem(new DirectoryInfo(keys));
         builder.Services.AddSession(options => options.IdleTimeout = TimeSpan.FromMinutes(20));
 

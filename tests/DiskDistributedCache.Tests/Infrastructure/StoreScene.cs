@@ -74,6 +74,7 @@ internal sealed class StoreScene : IDisposable
         try
         {
             _store = SegmentStore.Open(directory, Settings, Clock, Quarantine, Trust, Tiers);
+            _store.FitRecovered();
         }
         catch
         {

@@ -27,6 +27,7 @@ internal sealed class StoreSession : IDisposable
         {
             var trust = new TrustMark(_directory, Guid.NewGuid());
             Store = SegmentStore.Open(_directory, settings ?? SmallSettings, _clock, quarantine, trust, new NoTiers());
+            Store.FitRecovered();
         }
         catch
         {
