@@ -5,7 +5,7 @@ internal sealed record ClaimsArguments
 {
     public const string Usage = """
         usage: claims [--quick] [--only NAME]... [--dir DIRECTORY] [--list]
-          --quick  fewer entries and shorter rounds: about a minute; the ratios are rougher
+          --quick  fewer entries and shorter rounds: within a minute; the ratios are rougher
           --only   only the claims whose name contains NAME; may be given several times
           --dir    where the files of the run are made, and deleted afterwards (default: the temp directory)
           --list   print the names of the claims and stop

@@ -118,7 +118,8 @@ internal sealed class DiskTierClaims : ClaimFamily
         if (setting.Operation == "get")
         {
             return new Turn(contestant.Name, callers, stints => FanOut.CallersAsync(callers, caller =>
-                GetAsync(contestant, stints[caller], walks[caller], workload))) { Handful = handful };
+                GetAsync(contestant, stints[caller], walks[caller], workload)))
+            { Handful = handful };
         }
 
         var all = workload.WalkForAll();
