@@ -31,7 +31,7 @@ public sealed class MeasuredCacheTests : IDisposable
         _meter.Collect();
 
         string row = File.ReadLines(OperationsPage.Find()).Single(line => line.StartsWith("| `diskcache.disk.operation.duration`", StringComparison.Ordinal));
-        Assert.All(["read", "write", "sync", "heartbeat", "probe", "open", "erase_store"], operation =>
+        Assert.All(["read", "write", "sync", "heartbeat", "probe", "open", "fit", "erase_store"], operation =>
         {
             Assert.NotEqual(0, _meter.CountOf($"diskcache.disk.operation.duration diskcache.disk.operation={operation}"));
             Assert.Contains($"`{operation}`", row, StringComparison.Ordinal);
