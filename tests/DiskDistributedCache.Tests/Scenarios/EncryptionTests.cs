@@ -344,9 +344,12 @@ public sealed class EncryptionTests : IAsyncDisposable
         _protector.Away = () => Trouble(isCryptographic: false);
         await _scene.Set(Mark, "mark");
         Assert.Equal("mark", await _scene.Get(Mark));
-        await _scene.ReopenKilledAsync();
+        _scene.LeaveKilled();
+        _protector.Away = null;
+        await _scene.OpenAsync();
         Assert.Null(await _scene.Get("data"));
 
+        _protector.Away = () => Trouble(isCryptographic: false);
         await _scene.Set(Mark, "mark");
         _protector.Away = null;
         _scene.Time.Advance(TimeSpan.FromSeconds(5));
