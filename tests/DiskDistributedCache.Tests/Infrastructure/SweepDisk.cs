@@ -119,9 +119,9 @@ internal sealed class SweepDisk : IDisposable
         {
             File.Copy(from, to, overwrite: true);
         }
-        catch (FileNotFoundException)
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {
-            // It is not there, or not any more.
+            // It is not there, or not any more: a process that works in the background erases what an older store has left.
         }
     }
 }
