@@ -12,7 +12,7 @@ internal sealed class RenderTicketPolicy(DiskCache cache) : IOutputCachePolicy
 {
     public ValueTask CacheRequestAsync(OutputCacheContext context, CancellationToken cancellation)
     {
-        context.HttpContext.Features.Set(new RenderTicket(cache.TakeRenderTicket()));
+        context.HttpContext.Features.Set(new RenderTicket(cache.TakeTicket().Ticket));
         return ValueTask.CompletedTask;
     }
 

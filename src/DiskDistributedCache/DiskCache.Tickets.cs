@@ -1,5 +1,4 @@
 using System.Buffers;
-using DiskDistributedCache.Entries;
 using Microsoft.Extensions.Caching.Distributed;
 
 namespace DiskDistributedCache;
@@ -58,8 +57,6 @@ public sealed partial class DiskCache
         ThrowIfForeign(ticket);
         await SetAsync(key, new ReadOnlySequence<byte>(value), options, tags, ticket.Ticket, token).ConfigureAwait(false);
     }
-
-    internal Ticket TakeRenderTicket() => _tiers.TakeTicket();
 
     private void ThrowIfForeign(in DiskCacheTicket ticket)
     {

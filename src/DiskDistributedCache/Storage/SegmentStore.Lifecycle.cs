@@ -54,7 +54,7 @@ internal sealed partial class SegmentStore
     /// The values that are retained, as the opening found them, for memory to keep; null where one of them does not verify. Then nothing
     /// that was recovered may be used.
     /// </summary>
-    public IReadOnlyList<CacheEntry>? Retained { get; private set; } = [];
+    public IReadOnlyList<CacheEntry>? Retained { get; set; } = [];
 
     /// <summary>
     /// Makes what was recovered fit the limits, and the disk, as they are now. After memory has what is retained: what has to go may have to be

@@ -66,6 +66,9 @@ internal sealed partial class DiskTier
             {
                 ReadLate?.Invoke(entry);
             }
+
+            // Memory has them: what is overwritten or removed there must not be held here.
+            store.Retained = [];
         }
         else
         {
