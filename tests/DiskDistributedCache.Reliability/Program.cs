@@ -1,0 +1,16 @@
+using DiskDistributedCache.Reliability.Families;
+using DiskDistributedCache.Reliability.Harness;
+
+ReliabilityArguments arguments;
+try
+{
+    arguments = ReliabilityArguments.Parse(args);
+}
+catch (ArgumentException problem)
+{
+    Console.Error.WriteLine(problem.Message);
+    Console.Error.WriteLine(ReliabilityArguments.Usage);
+    return 2;
+}
+
+return await new ReliabilityCommand(arguments, [new Faults()]).RunAsync();
