@@ -38,7 +38,7 @@ internal sealed class Cuts : Family
             var (kind, crash) = random.Next(100) switch
             {
                 < 80 => Draw(first, random),
-                _ => Draw(await SecondAsync(first, number, 1 + random.Next(SecondLives)), random, "; a recovery: "),
+                _ => Draw(await SecondAsync(first, number, 1 + random.Next(SecondLives)), random, "a recovery: "),
             };
             var result = await crash.CheckAsync();
             tally.Count(kind, ("where all had to be there", result.MustBeThere ? 1 : 0), ("keys served", result.HitCount));
@@ -99,7 +99,7 @@ internal sealed class Cuts : Family
             return (prefix + "killed after a call", new Crash(moment, root => recording.Writes.ImageAfter(moment.Changes).WriteTo(root))
             {
                 Name = $"{prefix}killed after call {moment.Changes} of {end}, {moment.Stage}",
-                MustBeThere = moment.Before is null && (moment.IsVouchedFor || moment.Changes == 0 || moment.Changes == end),
+                MustBeThere = recording.MustBeThere && (moment.IsVouchedFor || moment.Changes == 0 || moment.Changes == end),
             });
         }
 
@@ -109,7 +109,7 @@ internal sealed class Cuts : Family
         {
             Name = $"{prefix}power cut, {name}, {seed}, after call {moment.Changes} of {end}, {moment.Stage}",
             BootId = Guid.NewGuid(),
-            MustBeThere = moment.Before is null && moment == moments[^1] && moment.Changes == end && name != PowerCuts.NamesLost,
+            MustBeThere = recording.MustBeThere && moment == moments[^1] && moment.Changes == end && name != PowerCuts.NamesLost,
         });
     }
 
@@ -119,7 +119,7 @@ internal sealed class Cuts : Family
         return new Crash(moment, root => recording.Writes.ImageAfter(moment.Changes, bytes).WriteTo(root))
         {
             Name = $"killed after {bytes} bytes of call {moment.Changes + 1} ({write}), {moment.Stage}",
-            MustBeThere = moment.Before is null && moment.IsVouchedFor && !write.Path.EndsWith("superblock", StringComparison.Ordinal),
+            MustBeThere = recording.MustBeThere && moment.IsVouchedFor && !write.Path.EndsWith("superblock", StringComparison.Ordinal),
         };
     }
 }

@@ -13,8 +13,8 @@ internal static class HostileOptions
 
     private static readonly Limit[] s_limits =
     [
-        new("MaxDiskBytes", 1L << 20, long.MaxValue, (options, value) => options.MaxDiskBytes = (long)value),
-        new("MaxDiskBytes", null, (256L << 20) + 1, (options, value) => (options.SegmentBytes, options.MaxDiskBytes) = (64 << 10, (long)value - 1)),
+        new("MaxDiskBytes", 1L << 20, null, (options, value) => options.MaxDiskBytes = (long)value),
+        new("MaxDiskBytes", null, (64L << 10) * MaxSegmentCount, (options, value) => (options.SegmentBytes, options.MaxDiskBytes) = (64 << 10, (long)value)),
         new("MaxMemoryBytes", 0L, null, (options, value) => options.MaxMemoryBytes = (long)value),
         new("MaxMemoryBytes", null, long.MaxValue, (options, value) => options.MaxMemoryBytes = (long)value),
         new("MemoryOnlyMaxMemoryBytes", 64L << 20, null, (options, value) => options.MemoryOnlyMaxMemoryBytes = (long)value),
@@ -48,11 +48,7 @@ internal static class HostileOptions
         }
 
         Refuse(scene, limit, value, isMax);
-        if (Beyond(value, isMax ? -1 : 0) is { } allowed && !(limit.Name == "MaxDiskBytes" && value is long.MaxValue))
-        {
-            await OpenAsync(scene, limit, isMax && limit.Name == "MaxDiskBytes" ? allowed : value);
-        }
-
+        await OpenAsync(scene, limit, value);
         return "settings at their limits";
     }
 
@@ -91,7 +87,7 @@ internal static class HostileOptions
         }
         catch (OptionsValidationException refused)
         {
-            string given = Convert.ToString(limit.Name == "MaxDiskBytes" ? options.MaxDiskBytes : beyond, CultureInfo.InvariantCulture)!;
+            string given = Convert.ToString(beyond, CultureInfo.InvariantCulture)!;
             if (!refused.Message.Contains(limit.Name, StringComparison.Ordinal)
                 || !refused.Message.Contains(given, StringComparison.Ordinal)
                 || !refused.Message.Contains("Set ", StringComparison.Ordinal))

@@ -24,6 +24,8 @@ internal static class HostileValues
     public static int[] Lengths { get; } =
         [0, 1, 4095, 4096, 4097, 84_999, 85_000, 85_001, (1 << 20) - 1, 1 << 20, MaxBytes - 1, MaxBytes, MaxBytes + 1];
 
+    public static bool IsRetained(CacheKey key) => key.Space == KeySpace.Data && key.Text.StartsWith("__MSFT_HCT__", StringComparison.Ordinal);
+
     /// <summary>Some, the longest seldom.</summary>
     public static string[] DrawKeys(Random random)
     {

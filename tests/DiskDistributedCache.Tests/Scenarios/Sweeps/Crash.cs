@@ -45,7 +45,7 @@ internal sealed record Crash(CrashMoment Moment, Action<string> Write)
         using var disk = new SweepDisk();
         string root = disk.NewRoot();
         Put(root);
-        bool mustBeThere = MustBeThere && !(Moment.Stage == CrashRecording.Trusting && IsSuspect(root));
+        bool mustBeThere = IsAllThere(root);
         await using var next = new SweepProcess(root, StoreHistory.TimeAt(Moment.Now));
         Restart(next);
         await next.StartAsync();
@@ -70,7 +70,11 @@ internal sealed record Crash(CrashMoment Moment, Action<string> Write)
         return new CrashResult(violations, mustBeThere, hitCount);
     }
 
-    /// <summary>While trust comes back the proof of health is there before the flag is gone.</summary>
+    /// <summary>
+    /// Whether what was put into a folder has to be believed. While trust comes back the proof of health is there before the flag is gone.
+    /// </summary>
+    public bool IsAllThere(string root) => MustBeThere && !(Moment.Stage == CrashRecording.Trusting && IsSuspect(root));
+
     private static bool IsSuspect(string root)
     {
         byte[] bytes = File.ReadAllBytes(Path.Combine(root, "diskcache-v1", "superblock"));

@@ -52,6 +52,9 @@ internal sealed class CrashRecording : IDisposable
     private IReadOnlyList<string> _changed = [];
     private string? _changing;
 
+    /// <summary>Whether the process had to find all that was acknowledged before it.</summary>
+    public bool MustBeThere { get; private set; } = true;
+
     public WriteRecording Writes => _recording!;
 
     /// <summary>In order; those between which nothing differs are one.</summary>
@@ -118,6 +121,7 @@ internal sealed class CrashRecording : IDisposable
     {
         string root = _disk.NewRoot();
         crash.Put(root);
+        MustBeThere = crash.IsAllThere(root);
         _before = crash.Moment;
         _time.SetUtcNow(crash.Moment.Now);
         await using var process = new SweepProcess(root, _time);
