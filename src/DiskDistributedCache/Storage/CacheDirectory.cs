@@ -83,12 +83,7 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     /// <exception cref="UnauthorizedAccessException">The folder belongs to another user, or may not be made.</exception>
     public void Prepare()
     {
-        var folder = fileSystem.DirectoryInfo.New(Path);
-        if (folder.Exists && folder.LinkTarget is not null)
-        {
-            throw new IOException($"The cache folder '{Path}' is a link; a cache does not follow one.");
-        }
-
+        RefuseLink();
         fileSystem.Directory.CreateDirectory(Path);
         if (!OperatingSystem.IsWindows())
         {
@@ -150,6 +145,7 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     /// <summary>Leaves the mark of a process that does not own the store and has acknowledged mutations. It lasts until it is removed.</summary>
     public StoreFile LeaveWaiterMark(Guid session)
     {
+        RefuseLink();
         string path = WaiterMark(session);
         return OpenExclusively(path, FileMode.CreateNew) ?? throw new StoreInUseException(path);
     }
@@ -322,6 +318,15 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     }
 
     public void Dispose() => Unlock();
+
+    private void RefuseLink()
+    {
+        var folder = fileSystem.DirectoryInfo.New(Path);
+        if (folder.Exists && folder.LinkTarget is not null)
+        {
+            throw new IOException($"The cache folder '{Path}' is a link; a cache does not follow one.");
+        }
+    }
 
     /// <summary>Opens a file for this process alone; null when another has it.</summary>
     private StoreFile? OpenExclusively(string path, FileMode mode)
