@@ -1,5 +1,13 @@
 using DiskDistributedCache.Reliability.Families;
+using DiskDistributedCache.Reliability.Fuzzing;
 using DiskDistributedCache.Reliability.Harness;
+
+if (args is [FuzzEngine.Argument, var target])
+{
+    // Started by the fuzzer, which feeds it.
+    FuzzEngine.Serve(target);
+    return 0;
+}
 
 ReliabilityArguments arguments;
 try
@@ -13,4 +21,4 @@ catch (ArgumentException problem)
     return 2;
 }
 
-return await new ReliabilityCommand(arguments, [new Faults(), new Model()]).RunAsync();
+return await new ReliabilityCommand(arguments, [new Faults(), new Fuzz(), new Model()]).RunAsync();
