@@ -69,7 +69,9 @@ internal static class SegmentFuzz
         FuzzTargets.RequireFrugal(mostBytes, () => first = Recover(superblock, out isAnew));
         if (!isAnew)
         {
-            FuzzTargets.Require(Recover(superblock, out _).SetEquals(first!), "the next recovery finds something else");
+            var second = Recover(superblock, out _);
+            FuzzTargets.Require(
+                second.SetEquals(first!), $"the next recovery finds [{string.Join(", ", second)}] instead of [{string.Join(", ", first!)}]");
         }
     }
 

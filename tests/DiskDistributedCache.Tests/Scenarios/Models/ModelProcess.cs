@@ -259,7 +259,7 @@ internal sealed class ModelProcess : IAsyncDisposable
             }
         }
 
-        foreach (string key in _sure.Where(key => _run.Truth.IsSurelyAlive(key, Now) && !listed.Contains(key)))
+        foreach (string key in _sure.Where(key => _run.Settings.IsRoomy && _run.Truth.IsSurelyAlive(key, Now) && !listed.Contains(key)))
         {
             _run.Violate($"'{key}' is not listed");
         }
