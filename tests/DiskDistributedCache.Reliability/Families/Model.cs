@@ -13,11 +13,11 @@ namespace DiskDistributedCache.Reliability.Families;
 internal sealed class Model : Family
 {
     private const int SequencesPerHistory = 10;
-    private const int ShrinkTries = 3_000;
+    private const int ShrinkTries = 2_000;
 
     private static readonly Gen<ModelStep> s_step = Gen.Select(
         Gen.Frequency([.. ModelStep.Weights.Select(act => (act.Weight, (IGen<ModelAct>)Gen.Const(act.Act)))]),
-        Gen.Int[0, ModelStep.KeyCount - 1],
+        Gen.Frequency([.. ModelStep.KeyWeights.Select(key => (key.Weight, (IGen<int>)Gen.Const(key.Key)))]),
         Gen.Int[0, ModelStep.MaxNumber],
         (act, key, number) => new ModelStep(act, key, number));
 
@@ -45,9 +45,9 @@ internal sealed class Model : Family
 
     public override string Unit => "sequences";
 
-    public override Counts Counts => new(1_500, 100_000, 1_000_000);
+    public override Counts Counts => new(1_200, 100_000, 1_000_000);
 
-    public override double CaseMilliseconds => 20;
+    public override double CaseMilliseconds => 22;
 
     public override async Task RunAsync(FamilyRun run)
     {

@@ -111,6 +111,7 @@ internal sealed class ModelRun : IDisposable
             ModelAct.TryGet => Process.GetAsync(key, 1 + (step.Number % 2)),
             ModelAct.GetMany => Process.GetManyAsync([.. KeysFrom(step)]),
             ModelAct.GetLate => Process.GetLateAsync(key, () => ChangeAsync(step)),
+            ModelAct.GetLater => GetLaterAsync(step),
             ModelAct.List => Process.ListAsync(),
             ModelAct.Refresh => Process.RefreshAsync(key, step.Number % 2 == 0),
             ModelAct.Remove => Process.RemoveAsync(key, step.Number % 2 == 0),
@@ -190,6 +191,12 @@ internal sealed class ModelRun : IDisposable
         return Process.SetAsync(Keys[step.Key], LengthOf(step), TagsOf(step), options, step.Number % 3);
     }
 
+    private Task GetLaterAsync(ModelStep step)
+    {
+        Time.Advance(TimeSpan.FromSeconds(1 + (step.Number % 20)));
+        return Process.GetAsync(Keys[step.Key], step.Number % 4);
+    }
+
     private Task ChangeAsync(ModelStep step) => (step.Number % 5) switch
     {
         0 => Process.RemoveAsync(Keys[step.Key], isSync: false),
@@ -209,7 +216,7 @@ internal sealed class ModelRun : IDisposable
         var files = Process.Files;
         int skip = step.Key;
         int times = (step.Number % 3) switch { 0 => 1, 1 => 4, _ => int.MaxValue };
-        int kind = step.Number / 3 % (SweepFault.All.Count + 5);
+        int kind = step.Number / 3 % (SweepFault.All.Count + 8);
         bool loses = true;
         if (kind < SweepFault.All.Count)
         {
@@ -233,12 +240,36 @@ internal sealed class ModelRun : IDisposable
         {
             files.Drop(FileOperation.Flush, skip: skip, times: times);
         }
-        else if (Protector is not null)
+        else if (kind == SweepFault.All.Count + 4)
         {
-            Protector.Away = () => new IOException("The key ring is away.");
+            Protector?.Away = () => new IOException("The key ring is away.");
+        }
+        else
+        {
+            Rot(step.Number);
         }
 
         Process.Strike(loses);
+    }
+
+    /// <summary>A bit of a segment is not what it was, somewhere among the records or in the footer.</summary>
+    private void Rot(int number)
+    {
+        string[] segments = [.. Directory.EnumerateFiles(Process.Root, "*" + TierScene.Segments, SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
+        if (segments.Length == 0)
+        {
+            return;
+        }
+
+        using var file = File.OpenHandle(segments[number % segments.Length], FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        byte[] bytes = new byte[RandomAccess.GetLength(file)];
+        int usedBytes = bytes.AsSpan(0, RandomAccess.Read(file, bytes, 0)).LastIndexOfAnyExcept((byte)0) + 1;
+        if (usedBytes > 0)
+        {
+            int at = (int)((long)number * usedBytes / (ModelStep.MaxNumber + 1));
+            bytes[at] ^= (byte)(1 << (number % 8));
+            RandomAccess.Write(file, bytes.AsSpan(at, 1), at);
+        }
     }
 
     /// <summary>Closed with a fault it may hold the folder a little longer: the next one gets a copy.</summary>
