@@ -64,7 +64,7 @@ internal static class SegmentFuzz
     /// <summary>What the first one finds the second finds as well, though the files are not what they were.</summary>
     private static void RecoverTwice(Superblock superblock, long mostBytes)
     {
-        HashSet<IndexedEntry>? first = null;
+        HashSet<(long Segment, IndexedEntry Entry)>? first = null;
         bool isAnew = false;
         FuzzTargets.RequireFrugal(mostBytes, () => first = Recover(superblock, out isAnew));
         if (!isAnew)
@@ -75,7 +75,7 @@ internal static class SegmentFuzz
         }
     }
 
-    private static HashSet<IndexedEntry> Recover(Superblock superblock, out bool isAnew)
+    private static HashSet<(long Segment, IndexedEntry Entry)> Recover(Superblock superblock, out bool isAnew)
     {
         using var segments = new SegmentTable();
         var index = new EntryIndex(SegmentTable.SlotCount);
@@ -101,7 +101,8 @@ internal static class SegmentFuzz
             reader.ReadValue(segment!, entry, out _);
         }
 
-        return found;
+        // The slots are those of this recovery; the numbers of the segments stay.
+        return [.. found.Select(entry => (segments.At(entry.Slot)!.Number, entry with { Slot = 0 }))];
     }
 
     private static void Write(long number, byte[] bytes, byte how)
