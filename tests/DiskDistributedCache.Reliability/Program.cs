@@ -13,4 +13,4 @@ catch (ArgumentException problem)
     return 2;
 }
 
-return await new ReliabilityCommand(arguments, [new Faults()]).RunAsync();
+return await new ReliabilityCommand(arguments, [new Faults(), new Cuts(), new Flips(), new Hostile()]).RunAsync();
