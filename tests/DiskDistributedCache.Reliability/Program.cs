@@ -1,6 +1,14 @@
+using DiskDistributedCache.Reliability.Disks;
 using DiskDistributedCache.Reliability.Families;
 using DiskDistributedCache.Reliability.Harness;
+using DiskDistributedCache.Reliability.Processes;
 
+if (args is [WorkerArguments.Word, ..])
+{
+    return await Worker.RunAsync(args);
+}
+
+PrivateMounts.Enter();
 ReliabilityArguments arguments;
 try
 {
@@ -13,4 +21,4 @@ catch (ArgumentException problem)
     return 2;
 }
 
-return await new ReliabilityCommand(arguments, [new Faults()]).RunAsync();
+return await new ReliabilityCommand(arguments, [new Faults(), new Kills(), new Power(), new Full()]).RunAsync();
