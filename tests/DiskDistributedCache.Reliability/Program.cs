@@ -21,4 +21,4 @@ catch (ArgumentException problem)
     return 2;
 }
 
-return await new ReliabilityCommand(arguments, [new Faults(), new Kills(), new Power(), new Full()]).RunAsync();
+return await new ReliabilityCommand(arguments, [new Faults(), new Kills(), new Power(), new Full(), new Soak()]).RunAsync();
