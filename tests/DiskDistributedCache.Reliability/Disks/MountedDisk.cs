@@ -5,6 +5,9 @@ namespace DiskDistributedCache.Reliability.Disks;
 /// <summary>A file system of its own: on a file, or in memory.</summary>
 internal sealed class MountedDisk : IAsyncDisposable
 {
+    private const int Tries = 50;
+    private static readonly TimeSpan s_busy = TimeSpan.FromMilliseconds(20);
+
     private readonly string[] _mount;
     private readonly string _own;
 
@@ -48,7 +51,19 @@ internal sealed class MountedDisk : IAsyncDisposable
 
     public Task MountAsync() => Shell.RunAsync("mount", [.. _mount, Folder]);
 
-    public Task UnmountAsync() => Shell.RunAsync("umount", Folder);
+    /// <summary>Tried again while somebody who is about to end still has something open.</summary>
+    public async Task UnmountAsync()
+    {
+        for (int tries = 0; tries < Tries && (await Shell.TryAsync("umount", Folder)).Code != 0; tries++)
+        {
+            await Task.Delay(s_busy);
+        }
+
+        if (IsMounted())
+        {
+            await Shell.RunAsync("umount", Folder);
+        }
+    }
 
     /// <summary>As by a power cut: from here on the file system refuses everything, and what was not synced is lost.</summary>
     public void CutPower(bool losesJournal) =>
@@ -59,6 +74,8 @@ internal sealed class MountedDisk : IAsyncDisposable
         await Shell.TryAsync("umount", "-l", Folder);
         Directory.Delete(_own, recursive: true);
     }
+
+    private bool IsMounted() => File.ReadLines("/proc/self/mounts").Any(line => line.Contains($" {Folder} ", StringComparison.Ordinal));
 
     private static string NewFolder() => Directory.CreateTempSubdirectory("diskcache-disk-").FullName;
 }

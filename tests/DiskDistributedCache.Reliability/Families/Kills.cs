@@ -23,7 +23,7 @@ internal sealed class Kills : Family
 
     public override Counts Counts => new(30, 1_000, 10_000);
 
-    public override double CaseMilliseconds => 450;
+    public override double CaseMilliseconds => 350;
 
     public override async Task RunAsync(FamilyRun run)
     {
@@ -48,7 +48,7 @@ internal sealed class Kills : Family
         {
             int kill = chain.Number + i;
             bool isWhileOpening = kill % 20 == 19 || (kill % 20 == 18 && random.Next(2) == 0);
-            bool breaks = kill % 5 == 2;
+            bool breaks = kill % 4 == 2;
             await using var victim = Victim.Start(folder.NewArguments(random.Next(), isRoomy, breaks));
             int[] removed = isWhileOpening
                 ? await KillWhileOpeningAsync(victim, random, figures)
@@ -92,7 +92,7 @@ internal sealed class Kills : Family
         if (breaks)
         {
             victim.BreakDisk();
-            await Task.Delay(random.Next(1, 150));
+            await Task.Delay(random.Next(1, 300));
         }
 
         if (!isPaused)

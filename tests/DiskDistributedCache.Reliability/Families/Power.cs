@@ -153,6 +153,8 @@ internal sealed class Power : Family
 
     private sealed class Figures
     {
+        private const int MuchDue = 100;
+
         private readonly Lock _lock = new();
         private readonly int[] _cuts = new int[Enum.GetValues<PowerCut>().Length];
         private int _due;
@@ -182,7 +184,7 @@ internal sealed class Power : Family
         {
             run.Note($"- {string.Join(", ", Enum.GetValues<PowerCut>().Select(cut => $"{_cuts[(int)cut]} {Words(cut)}"))}.");
             run.Note($"- Found after the cut, of what was acknowledged and lives for ever: {Ratio(_hits, _due)} where it was closed before, {Ratio(_othersHits, _othersDue)} elsewhere.");
-            if (_due > 0 && _hits == 0)
+            if (_due >= MuchDue && _hits == 0)
             {
                 run.Violate("nothing was ever found after a close and a cut");
             }

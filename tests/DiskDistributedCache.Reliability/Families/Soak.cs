@@ -67,6 +67,11 @@ internal sealed class Soak : Family
         weather.End();
         await cache.DisposeAsync();
         Judge(run, load, gauges, "while it ran", folder);
+        if (gauges.Growth is { } growth)
+        {
+            run.Violate(growth);
+        }
+
         run.Note(string.Create(CultureInfo.InvariantCulture, $"- {load}; faults were on for {weather.ShareOn:0} % of the time ({weather}); modes seen: {gauges.Modes}."));
         run.Note($"- {gauges}.");
 
@@ -84,10 +89,6 @@ internal sealed class Soak : Family
         if (load.Wrong is { } wrong)
         {
             run.Violate($"{when}: {wrong}", keepImage: to => gauges.CopyTo(folder, to));
-        }
-        else if (gauges.Growth is { } growth)
-        {
-            run.Violate($"{when}: {growth}");
         }
     }
 }

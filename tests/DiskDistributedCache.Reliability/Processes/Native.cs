@@ -16,6 +16,7 @@ internal static partial class Native
     public const uint ShutdownKeepingJournal = 1;
 
     private const nuint ShutdownCall = 0x8004587d;
+    private const int CloseOnExecute = 0x80000; // O_CLOEXEC
     private const int NewMounts = 0x00020000; // CLONE_NEWNS
     private const nuint PrivateRecursively = 0x44000; // MS_PRIVATE | MS_REC
 
@@ -24,7 +25,7 @@ internal static partial class Native
     /// <summary>Takes the file system of a folder away from under everybody. Also a file system that fails already.</summary>
     public static void ShutDown(string folder, uint how)
     {
-        int descriptor = Open(folder, 0);
+        int descriptor = Open(folder, CloseOnExecute);
         Check(descriptor, "open");
         try
         {
