@@ -1,5 +1,6 @@
 using DiskDistributedCache.Benchmarks;
 using DiskDistributedCache.Benchmarks.HitRatios;
+using DiskDistributedCache.Benchmarks.Http;
 
 Func<Task<int>> command;
 try
@@ -26,6 +27,8 @@ static Func<Task<int>> Choose(string[] arguments)
         case ["hitratio", .. var rest]:
             var hitRatio = HitRatioArguments.Parse(rest);
             return () => HitRatioCommand.RunAsync(hitRatio);
+        case [ReportSite.Command, var store, var place]:
+            return () => ReportSite.RunAsync(store, place);
         default:
             throw new ArgumentException("The commands are 'claims' and 'hitratio'.");
     }
