@@ -63,6 +63,10 @@ internal sealed class Full : Family
         foreach (var (kind, figure) in kinds.Zip(figures).Where(pair => pair.Second is not null))
         {
             run.Note(string.Create(CultureInfo.InvariantCulture, $"- {kind}: {figure}"));
+            if (figure.Kept * 2 < figure.Stored)
+            {
+                run.Violate($"{kind}: too little of what is stored after a recovery is kept: {figure}");
+            }
         }
     }
 }

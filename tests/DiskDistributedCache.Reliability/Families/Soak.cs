@@ -66,7 +66,7 @@ internal sealed class Soak : Family
 
         weather.End();
         await cache.DisposeAsync();
-        Judge(run, load, gauges, "while it ran", folder);
+        Judge(run, load, "while it ran", folder);
         if (gauges.Growth is { } growth)
         {
             run.Violate(growth);
@@ -77,18 +77,18 @@ internal sealed class Soak : Family
 
         await using var again = new DiskCache(options, files);
         load.ReadAll(again);
-        Judge(run, load, gauges, "after a restart", folder);
+        Judge(run, load, "after a restart", folder);
         if (load.Hits == 0)
         {
             run.Violate("nothing was ever found");
         }
     }
 
-    private static void Judge(FamilyRun run, SoakLoad load, Gauges gauges, string when, string folder)
+    private static void Judge(FamilyRun run, SoakLoad load, string when, string folder)
     {
         if (load.Wrong is { } wrong)
         {
-            run.Violate($"{when}: {wrong}", keepImage: to => gauges.CopyTo(folder, to));
+            run.Violate($"{when}: {wrong}", keepImage: to => Gauges.CopyTo(folder, to));
         }
     }
 }

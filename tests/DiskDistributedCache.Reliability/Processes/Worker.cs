@@ -19,7 +19,6 @@ internal sealed class Worker(WorkerArguments arguments)
     private static readonly TimeSpan s_poll = TimeSpan.FromMilliseconds(2);
 
     private readonly Stream _output = Console.OpenStandardOutput();
-    private readonly OpeningLog _log = new();
     private readonly FaultyFileSystem _files = new() { KeepsCalls = false };
     private readonly TaskCompletionSource _isEnding = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _version = arguments.FirstVersion;
@@ -63,8 +62,10 @@ internal sealed class Worker(WorkerArguments arguments)
 
     private async Task WorkAsync()
     {
-        var cache = new DiskCache(arguments.ToOptions(), arguments.IsBreakable ? _files : null, loggerFactory: _log);
+        using var log = new OpeningLog();
+        var cache = new DiskCache(arguments.ToOptions(), arguments.IsBreakable ? _files : null, loggerFactory: log);
         await OpenAsync(cache);
+        Tell(new(WorkerEventKind.Opened) { Text = log.Trust ?? "" });
         for (int key = 0; key < WorkerArguments.KeyCount; key++)
         {
             Read(cache, key);
@@ -78,10 +79,10 @@ internal sealed class Worker(WorkerArguments arguments)
         await _isEnding.Task;
         await Task.WhenAll(threads);
         await cache.DisposeAsync();
-        Tell(new(WorkerEventKind.Closed) { Text = _log.Closing ?? "" });
+        Tell(new(WorkerEventKind.Closed) { Text = log.Closing ?? "" });
     }
 
-    private async Task OpenAsync(DiskCache cache)
+    private static async Task OpenAsync(DiskCache cache)
     {
         await cache.GetAsync("the first use opens it");
         long deadline = Environment.TickCount64 + (OpenSeconds * 1000);
@@ -95,8 +96,6 @@ internal sealed class Worker(WorkerArguments arguments)
 
             await Task.Delay(s_poll);
         }
-
-        Tell(new(WorkerEventKind.Opened) { Text = _log.Trust ?? "" });
     }
 
     private void Load(DiskCache cache, int thread)

@@ -52,7 +52,7 @@ internal sealed class Gauges(string folder)
     }
 
     /// <summary>For people: what the disk looked like.</summary>
-    public void CopyTo(string from, string to)
+    public static void CopyTo(string from, string to)
     {
         foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
         {
