@@ -13,4 +13,5 @@ catch (ArgumentException problem)
     return 2;
 }
 
-return await new ReliabilityCommand(arguments, [new Faults()]).RunAsync();
+Family[] families = [new Faults()];
+return await new ReliabilityCommand(arguments, [.. families, new PlantedBugs(families, arguments.Plants)]).RunAsync();
