@@ -1,6 +1,14 @@
+using DiskDistributedCache.Reliability.Disks;
 using DiskDistributedCache.Reliability.Families;
 using DiskDistributedCache.Reliability.Harness;
+using DiskDistributedCache.Reliability.Processes;
 
+if (args is [WorkerArguments.Word, ..])
+{
+    return await Worker.RunAsync(args);
+}
+
+PrivateMounts.Enter();
 ReliabilityArguments arguments;
 try
 {
