@@ -1,11 +1,15 @@
+using DiskDistributedCache.Reliability.Coverage;
 using DiskDistributedCache.Reliability.Disks;
 using DiskDistributedCache.Reliability.Families;
 using DiskDistributedCache.Reliability.Harness;
 using DiskDistributedCache.Reliability.Processes;
 
-if (args is [WorkerArguments.Word, ..])
+switch (args)
 {
-    return await Worker.RunAsync(args);
+    case [WorkerArguments.Word, ..]:
+        return await Worker.RunAsync(args);
+    case [CoverageCommand.Word, ..]:
+        return await CoverageCommand.RunAsync(args);
 }
 
 PrivateMounts.Enter();
@@ -21,5 +25,5 @@ catch (ArgumentException problem)
     return 2;
 }
 
-Family[] families = [new Faults()];
+Family[] families = [new Faults(), new Flips(), new Kills(), new Power(), new Full(), new Model()];
 return await new ReliabilityCommand(arguments, [.. families, new PlantedBugs(families, arguments.Plants)]).RunAsync();

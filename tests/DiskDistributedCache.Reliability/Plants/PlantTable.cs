@@ -132,8 +132,8 @@ internal static class PlantTable
             ["flips"],
             new PlantEdit(
                 "Storage/SegmentScan.cs",
-                "HasHole = at < completeEnd || !(isWhole || (markIsFinal && markEnd > 0));",
-                "HasHole = !PLANTED && (at < completeEnd || !(isWhole || (markIsFinal && markEnd > 0)));")),
+                "HasHole = isRotten || !(isWhole || isEndKnown);",
+                "HasHole = !PLANTED && (isRotten || !(isWhole || isEndKnown));")),
         new(
             "sequence-ignored-at-promotion",
             "What was read from disk goes to memory although it has been overtaken.",
