@@ -3,11 +3,14 @@ using DiskDistributedCache.Reliability.Disks;
 using DiskDistributedCache.Reliability.Families;
 using DiskDistributedCache.Reliability.Harness;
 using DiskDistributedCache.Reliability.Processes;
+using DiskDistributedCache.Reliability.Rivals;
 
 switch (args)
 {
     case [WorkerArguments.Word, ..]:
         return await Worker.RunAsync(args);
+    case [RivalWorker.Word, ..]:
+        return await RivalWorker.RunAsync(args);
     case [CoverageCommand.Word, ..]:
         return await CoverageCommand.RunAsync(args);
 }
@@ -26,4 +29,4 @@ catch (ArgumentException problem)
 }
 
 Family[] families = [new Faults(), new Flips(), new Kills(), new Power(), new Full(), new Model()];
-return await new ReliabilityCommand(arguments, [.. families, new PlantedBugs(families, arguments.Plants)]).RunAsync();
+return await new ReliabilityCommand(arguments, [.. families, new RivalCaches(), new PlantedBugs(families, arguments.Plants)]).RunAsync();
