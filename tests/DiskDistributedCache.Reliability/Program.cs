@@ -11,6 +11,8 @@ switch (args)
         return await Worker.RunAsync(args);
     case [RivalWorker.Word, ..]:
         return await RivalWorker.RunAsync(args);
+    case [RivalJudge.Word, ..]:
+        return await RivalJudge.RunAsync(args);
     case [CoverageCommand.Word, ..]:
         return await CoverageCommand.RunAsync(args);
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using DiskDistributedCache.Reliability.Disks;
@@ -26,6 +27,9 @@ internal sealed class RivalCaches : Family
         .SelectMany(trouble => Contender.Names.Select(name => (trouble, name)))
         .ToDictionary(pair => pair, _ => new RivalFigures());
 
+    private readonly Dictionary<string, ConcurrentBag<RivalJudge>> _judges =
+        Contender.Names.ToDictionary(name => name, _ => new ConcurrentBag<RivalJudge>());
+
     private readonly SemaphoreSlim _oneFullDisk = new(1);
 
     public override string Name => "rivals";
@@ -51,6 +55,11 @@ internal sealed class RivalCaches : Family
         }
         finally
         {
+            foreach (var judge in _judges.Values.SelectMany(judges => judges))
+            {
+                judge.Dispose();
+            }
+
             foreach (var template in _templates.Values.Where(template => template.IsValueCreated))
             {
                 (await template.Value).Dispose();
@@ -59,7 +68,7 @@ internal sealed class RivalCaches : Family
 
         run.Note("Counted are images: in how many at least one read was wrong or stale, a caller got an exception, and so on.");
         run.Note("");
-        run.Note("| trouble | cache | images | wrong or stale | exception to the caller | cannot be opened | cannot be used afterwards | all forgotten | kept |\n|---|---|---:|---:|---:|---:|---:|---:|---:|");
+        run.Note("| trouble | cache | images | wrong or stale | exception to the caller | process ended | cannot be opened | cannot be used afterwards | all forgotten | kept |\n|---|---|---:|---:|---:|---:|---:|---:|---:|---:|");
         foreach (var ((trouble, contender), figures) in _figures)
         {
             if (figures.Row(trouble, contender) is { } row)
@@ -92,13 +101,13 @@ internal sealed class RivalCaches : Family
         using var folder = new RivalFolder();
         template.CopyTo(folder.Path);
         string what = folder.Damage(one.NewRandom());
-        await JudgeAsync(one, name, figures, folder.Path, template.Truth, hasThrown: false, what);
+        await JudgeAsync(one, name, figures, folder.Path, template.Truth, before: null, what);
     }
 
     private async Task KillAsync(Case one, string name, RivalFigures figures)
     {
         using var folder = new RivalFolder();
-        var truth = new RivalTruth();
+        var truth = new RivalTruth([]);
         var start = new ProcessStartInfo("dotnet")
         {
             RedirectStandardOutput = true,
@@ -124,7 +133,7 @@ internal sealed class RivalCaches : Family
         }
 
         await (killing ?? Task.CompletedTask);
-        await JudgeAsync(one, name, figures, folder.Path, truth, hasThrown: killing is null, "killed");
+        await JudgeAsync(one, name, figures, folder.Path, truth, before: null, "killed");
     }
 
     private static async Task KillLaterAsync(Process worker, int milliseconds)
@@ -134,7 +143,6 @@ internal sealed class RivalCaches : Family
         await worker.WaitForExitAsync();
     }
 
-    /// <summary>Others take every byte while the cache is used, and give them back; then the process ends and the next one begins.</summary>
     private async Task FillAsync(Case one, string name, RivalFigures figures)
     {
         await _oneFullDisk.WaitAsync();
@@ -142,25 +150,15 @@ internal sealed class RivalCaches : Family
         {
             await using var disk = await MountedDisk.InMemoryAsync("size=160m");
             string folder = Directory.CreateDirectory(Path.Combine(disk.Folder, "cache")).FullName;
-            var truth = new RivalTruth();
-            bool hasThrown = false;
-            await using (var cache = await Contender.OpenAsync(name, folder))
+            var question = new RivalQuestion(folder, Path.Combine(disk.Folder, "ballast"), []);
+            if (await RivalJudge.AskAsync(_judges[name], name, question) is not { } answer)
             {
-                hasThrown |= !await MutateAllAsync(truth, cache, version: 1);
-                string ballast = Path.Combine(disk.Folder, "ballast");
-                RivalFolder.FillDisk(ballast);
-                hasThrown |= !await MutateAllAsync(truth, cache, version: 2);
-                var reads = await truth.ReadAsync(cache);
-                hasThrown |= reads.Threw > 0;
-                if (name == Contender.Ours && reads.Wrong > 0)
-                {
-                    one.Violate($"{reads.Wrong} wrong values on a full disk");
-                }
-
-                File.Delete(ballast);
+                EndedProcess(one, name, figures, "full disk");
+                return;
             }
 
-            await JudgeAsync(one, name, figures, folder, truth, hasThrown, "full disk");
+            ViolateIfOurs(one, name, answer, "while the disk was full", folder);
+            await JudgeAsync(one, name, figures, folder, new RivalTruth(answer.Allowed), answer, "after the disk was full");
         }
         finally
         {
@@ -168,66 +166,46 @@ internal sealed class RivalCaches : Family
         }
     }
 
-    private static async Task<bool> MutateAllAsync(RivalTruth truth, Contender cache, int version)
+    private async Task JudgeAsync(
+        Case one, string name, RivalFigures figures, string folder, RivalTruth truth, RivalAnswer? before, string what)
     {
-        bool isDone = true;
-        for (int key = 0; key < EntryCount; key++)
+        var answer = await RivalJudge.AskAsync(_judges[name], name, new RivalQuestion(folder, null, truth.Allowed));
+        if (answer is null)
         {
-            isDone &= await truth.MutateAsync(cache, RivalTruth.Key(key), version == 2 && key % 10 == 0 ? 0 : version);
-        }
-
-        return isDone;
-    }
-
-    private static async Task JudgeAsync(
-        Case one, string name, RivalFigures figures, string folder, RivalTruth truth, bool hasThrown, string what)
-    {
-        Contender cache;
-        try
-        {
-            cache = await Contender.OpenAsync(name, folder);
-        }
-        catch (Exception exception)
-        {
-            figures.NotOpened();
-            ViolateIfOurs($"could not be opened: {exception.Message}");
+            EndedProcess(one, name, figures, what);
             return;
         }
 
-        try
+        if (!answer.IsOpened)
         {
-            var reads = await truth.ReadAsync(cache);
-            var after = new RivalTruth();
-            bool isUsable = await after.MutateAsync(cache, "afterwards", 7) && (await after.ReadAsync(cache)).Hits == 1;
-            figures.Opened(reads, hasThrown, isUsable);
-            if (reads.Wrong > 0 || reads.Threw > 0 || hasThrown)
-            {
-                ViolateIfOurs($"{reads.Wrong} wrong values, {reads.Threw} exceptions at reads{(hasThrown ? ", others before" : "")}");
-            }
+            figures.NotOpened();
         }
-        finally
+        else
         {
-            await DisposeAsync(cache);
+            answer.Reads.Wrong += before?.Reads.Wrong ?? 0;
+            figures.Opened(answer.Reads, answer.HasThrown || before is { HasThrown: true }, answer.IsUsable);
         }
 
-        void ViolateIfOurs(string violation)
+        ViolateIfOurs(one, name, answer, what, folder);
+    }
+
+    private static void EndedProcess(Case one, string name, RivalFigures figures, string what)
+    {
+        figures.EndedProcess();
+        if (name == Contender.Ours)
         {
-            if (name == Contender.Ours)
-            {
-                one.Violate($"{what}: {violation}", image => RivalFolder.Copy(folder, image));
-            }
+            one.Violate($"{what}: the process ended");
         }
     }
 
-    private static async Task DisposeAsync(Contender cache)
+    private static void ViolateIfOurs(Case one, string name, RivalAnswer answer, string what, string folder)
     {
-        try
+        if (name == Contender.Ours && (!answer.IsOpened || answer.HasThrown || answer.Reads.Wrong > 0 || !answer.IsUsable))
         {
-            await cache.DisposeAsync();
-        }
-        catch (Exception)
-        {
-            // What it answered is counted; how it ends is not.
+            one.Violate(
+                $"{what}: {(answer.IsOpened ? "" : $"could not be opened ({answer.Problem}), ")}{answer.Reads.Wrong} wrong values, "
+                    + $"{(answer.HasThrown ? "an exception" : "no exception")}, {(answer.IsUsable ? "usable" : "not usable")} afterwards",
+                image => RivalFolder.Copy(folder, image));
         }
     }
 

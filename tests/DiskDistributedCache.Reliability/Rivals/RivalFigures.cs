@@ -9,11 +9,22 @@ internal sealed class RivalFigures
     private int _images;
     private int _wrong;
     private int _threw;
+    private int _ended;
     private int _notOpened;
     private int _allForgotten;
     private int _unusable;
     private long _wanted;
     private long _hits;
+
+    /// <summary>The process came to an end, by an exception that nobody could catch.</summary>
+    public void EndedProcess()
+    {
+        lock (_lock)
+        {
+            _images++;
+            _ended++;
+        }
+    }
 
     public void NotOpened()
     {
@@ -48,7 +59,7 @@ internal sealed class RivalFigures
         {
             return _images == 0 ? null : string.Create(
                 CultureInfo.InvariantCulture,
-                $"| {trouble} | {contender} | {_images:#,0} | {_wrong:#,0} | {_threw:#,0} | {_notOpened:#,0} | {_unusable:#,0} | {_allForgotten:#,0} | {100.0 * _hits / Math.Max(1, _wanted):0.0} % |");
+                $"| {trouble} | {contender} | {_images:#,0} | {_wrong:#,0} | {_threw:#,0} | {_ended:#,0} | {_notOpened:#,0} | {_unusable:#,0} | {_allForgotten:#,0} | {100.0 * _hits / Math.Max(1, _wanted):0.0} % |");
         }
     }
 }

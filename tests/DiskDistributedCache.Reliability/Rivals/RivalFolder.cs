@@ -94,7 +94,7 @@ internal sealed class RivalTemplate : IDisposable
 {
     private readonly RivalFolder _folder = new();
 
-    public RivalTruth Truth { get; } = new();
+    public RivalTruth Truth { get; } = new([]);
 
     public static async Task<RivalTemplate> MakeAsync(string name, int entryCount)
     {

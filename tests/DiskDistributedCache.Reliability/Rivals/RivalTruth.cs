@@ -6,14 +6,12 @@ namespace DiskDistributedCache.Reliability.Rivals;
 /// Which values a read of each key may return: the last that was acknowledged, and those that were begun since and not. Version 0 is
 /// no value.
 /// </summary>
-internal sealed class RivalTruth
+internal sealed class RivalTruth(Dictionary<string, List<int>> allowed)
 {
     private const int MinBytes = 100;
     private const int MaxBytes = 3000;
 
-    private readonly Dictionary<string, List<int>> _allowed = [];
-
-    public IEnumerable<string> Keys => _allowed.Keys;
+    public Dictionary<string, List<int>> Allowed => allowed;
 
     public static string Key(int number) => string.Create(CultureInfo.InvariantCulture, $"key {number}");
 
@@ -33,15 +31,15 @@ internal sealed class RivalTruth
 
     public void Begin(string key, int version)
     {
-        if (!_allowed.TryGetValue(key, out var versions))
+        if (!allowed.TryGetValue(key, out var versions))
         {
-            _allowed[key] = versions = [0];
+            allowed[key] = versions = [0];
         }
 
         versions.Add(version);
     }
 
-    public void Acknowledge(string key, int version) => _allowed[key] = [version];
+    public void Acknowledge(string key, int version) => allowed[key] = [version];
 
     /// <summary>Begins a mutation and acknowledges it unless the cache throws, of which the result tells.</summary>
     public async Task<bool> MutateAsync(Contender cache, string key, int version)
@@ -64,7 +62,7 @@ internal sealed class RivalTruth
     public async Task<RivalReads> ReadAsync(Contender cache)
     {
         var reads = new RivalReads();
-        foreach (var (key, versions) in _allowed)
+        foreach (var (key, versions) in allowed)
         {
             try
             {
