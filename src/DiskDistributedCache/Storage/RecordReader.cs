@@ -23,7 +23,7 @@ internal enum ReadOutcome
 /// segment has gone, is a plain miss and nobody's fault. A value that cannot be decrypted is dropped and no fault of the disk either;
 /// of the first ones the bytes are kept, which is enough to see that it is the keys.
 /// </summary>
-internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quarantine quarantine, ValueCodec codec)
+internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quarantine quarantine, ValueCodec codec, Func<CacheKey, long, ulong> hashOf)
 {
     private const int Attempts = 2;
     private const int MaxUndecryptableKept = 16;
@@ -106,7 +106,7 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
             }
 
             var key = new CacheKey(header.Space, RecordFormat.KeyOf(read, header).ToString());
-            return KeyHash.Of(key, hashSeed) == where.KeyHash && RecordFormat.TagsOf(read, header) is { } tags
+            return hashOf(key, hashSeed) == where.KeyHash && RecordFormat.TagsOf(read, header) is { } tags
                 ? new EntryHead(key, tags, header.Sequence, header.Ticket, header.RawBytes, header.SlidingTicks, where.Deadline)
                 : null;
         }
