@@ -7,9 +7,9 @@ namespace DiskDistributedCache.Reliability.Families;
 /// <summary>
 /// Processes that are killed, one after the other on one folder: each opens what the last one left, reads all of it, works with several
 /// threads and is killed at a moment that nobody chose. Some are killed while they open, several in a row; some stand still
-/// first, while another process comes and goes.
+/// first, while another process comes and goes; and some owe what they acknowledged, because their disk broke.
 ///
-/// The disk is healthy and nothing is owed, so whatever was acknowledged has to be there, in a store that has room for all of it.
+/// Of the others, whatever was acknowledged has to be there, in a store that has room for all of it.
 /// </summary>
 internal sealed class Kills : Family
 {
@@ -48,10 +48,11 @@ internal sealed class Kills : Family
         {
             int kill = chain.Number + i;
             bool isWhileOpening = kill % 20 == 19 || (kill % 20 == 18 && random.Next(2) == 0);
-            await using var victim = Victim.Start(folder.NewArguments(random.Next(), isRoomy));
+            bool breaks = kill % 5 == 2;
+            await using var victim = Victim.Start(folder.NewArguments(random.Next(), isRoomy, breaks));
             int[] removed = isWhileOpening
                 ? await KillWhileOpeningAsync(victim, random, figures)
-                : await KillUnderLoadAsync(chain, folder, victim, random, isPaused: kill % 10 == 5, isRoomy);
+                : await KillUnderLoadAsync(chain, folder, victim, random, isPaused: kill % 10 == 5, breaks, isRoomy);
             var told = await victim.EndAsync();
             var judgement = folder.Judge(victim, told, isWarmDue);
             Array.ForEach(removed, folder.Truth.RemovedByOther);
@@ -63,7 +64,7 @@ internal sealed class Kills : Family
             }
 
             folder.TakeImage();
-            isWarmDue = isRoomy && removed.Length == 0 && folder.Truth.BytesSet < WorkerArguments.RoomyBytes
+            isWarmDue = isRoomy && !breaks && removed.Length == 0 && folder.Truth.BytesSet < WorkerArguments.RoomyBytes
                 && (isWarmDue || told.Any(one => one.Kind == WorkerEventKind.Opened));
             run.Progress();
         }
@@ -79,7 +80,7 @@ internal sealed class Kills : Family
 
     /// <returns>What another process removed meanwhile. If it did, the store may be empty afterwards.</returns>
     private static async Task<int[]> KillUnderLoadAsync(
-        Case chain, WorkerFolder folder, Victim victim, Random random, bool isPaused, bool isRoomy)
+        Case chain, WorkerFolder folder, Victim victim, Random random, bool isPaused, bool breaks, bool isRoomy)
     {
         if (!await victim.ReachesAsync(WorkerEventKind.Checked))
         {
@@ -88,6 +89,12 @@ internal sealed class Kills : Family
         }
 
         await Task.Delay(random.Next(1, 300));
+        if (breaks)
+        {
+            victim.BreakDisk();
+            await Task.Delay(random.Next(1, 150));
+        }
+
         if (!isPaused)
         {
             victim.Kill();

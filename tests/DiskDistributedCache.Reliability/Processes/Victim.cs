@@ -71,6 +71,9 @@ internal sealed class Victim : IAsyncDisposable
     /// <summary>Asks it to close its cache.</summary>
     public void AskToClose() => _process.StandardInput.WriteLine("close");
 
+    /// <summary>From here on its disk refuses to be written.</summary>
+    public void BreakDisk() => _process.StandardInput.WriteLine(Worker.Break);
+
     public void Kill() => _process.Kill();
 
     public void Pause() => Native.Send(_process.Id, Native.Stop);

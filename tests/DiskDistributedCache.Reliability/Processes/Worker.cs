@@ -12,26 +12,27 @@ namespace DiskDistributedCache.Reliability.Processes;
 /// </summary>
 internal sealed class Worker(WorkerArguments arguments)
 {
+    /// <summary>A line on its standard input that breaks its disk. Any other asks it to close.</summary>
+    public const string Break = "break";
+
     private const int OpenSeconds = 60;
     private static readonly TimeSpan s_poll = TimeSpan.FromMilliseconds(2);
 
     private readonly Stream _output = Console.OpenStandardOutput();
     private readonly OpeningLog _log = new();
+    private readonly FaultyFileSystem _files = new() { KeepsCalls = false };
+    private readonly TaskCompletionSource _isEnding = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _version = arguments.FirstVersion;
-
-    // Goes from false to true once.
-    private volatile bool _isEnding;
 
     public static Task<int> RunAsync(string[] arguments) => new Worker(WorkerArguments.Parse(arguments)).RunAsync();
 
     private async Task<int> RunAsync()
     {
         Tell(new(WorkerEventKind.Started));
-        var asked = Task.Factory.StartNew(Console.In.ReadLine, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        _ = asked.ContinueWith(line => ExitUnlessAsked(line.Result), TaskScheduler.Default);
+        _ = Task.Factory.StartNew(Listen, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         try
         {
-            await WorkAsync(asked);
+            await WorkAsync();
         }
         catch (Exception exception)
         {
@@ -43,21 +44,26 @@ internal sealed class Worker(WorkerArguments arguments)
         return 0;
     }
 
-    private static void ExitUnlessAsked(string? line)
+    private void Listen()
     {
-        if (line is null)
+        while (Console.In.ReadLine() is { } line)
         {
-            Environment.Exit(3);
+            if (line == Break)
+            {
+                _files.Fail(FileOperation.Write | FileOperation.SetLength | FileOperation.Flush, arguments.Directory);
+            }
+            else
+            {
+                _isEnding.TrySetResult();
+            }
         }
 
-        // And when the parent dies after it has asked.
-        _ = Task.Factory.StartNew(
-            () => ExitUnlessAsked(Console.In.ReadLine()), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        Environment.Exit(3);
     }
 
-    private async Task WorkAsync(Task<string?> asked)
+    private async Task WorkAsync()
     {
-        var cache = new DiskCache(arguments.ToOptions(), loggerFactory: _log);
+        var cache = new DiskCache(arguments.ToOptions(), arguments.IsBreakable ? _files : null, loggerFactory: _log);
         await OpenAsync(cache);
         for (int key = 0; key < WorkerArguments.KeyCount; key++)
         {
@@ -69,8 +75,7 @@ internal sealed class Worker(WorkerArguments arguments)
             .Select(thread => Task.Factory.StartNew(
                 () => Load(cache, thread), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))
             .ToList();
-        await asked;
-        _isEnding = true;
+        await _isEnding.Task;
         await Task.WhenAll(threads);
         await cache.DisposeAsync();
         Tell(new(WorkerEventKind.Closed) { Text = _log.Closing ?? "" });
@@ -99,7 +104,7 @@ internal sealed class Worker(WorkerArguments arguments)
         var random = new Random(arguments.Seed + thread);
         try
         {
-            while (!_isEnding)
+            while (!_isEnding.Task.IsCompleted)
             {
                 Step(cache, thread, random);
             }
@@ -162,7 +167,7 @@ internal sealed class Worker(WorkerArguments arguments)
             SlidingExpiration = set.IsSliding ? TimeSpan.FromMilliseconds(life) : null,
             AbsoluteExpirationRelativeToNow = life > 0 && !set.IsSliding ? TimeSpan.FromMilliseconds(life) : null,
         };
-        byte[] value = PatternedValue.Of(key, set.Version, random.Next(20, arguments.IsRoomy ? 400 : 3_000));
+        byte[] value = PatternedValue.Of(key, set.Version, random.Next(20, arguments.IsRoomy ? 400 : 6_000));
         Tell(set);
         if (set.Tag == WorkerEvent.NoTag)
         {

@@ -2,8 +2,11 @@ using System.Globalization;
 
 namespace DiskDistributedCache.Reliability.Processes;
 
-/// <summary>What a worker is to work on. A roomy store reclaims nothing as long as it is not worked on for too long.</summary>
-internal sealed record WorkerArguments(string Directory, string WitnessDirectory, int Seed, int FirstVersion, bool IsRoomy)
+/// <summary>
+/// What a worker is to work on. A roomy store reclaims nothing as long as it is not worked on for too long; the disk of a breakable one can
+/// be broken while it works.
+/// </summary>
+internal sealed record WorkerArguments(string Directory, string WitnessDirectory, int Seed, int FirstVersion, bool IsRoomy, bool IsBreakable = false)
 {
     /// <summary>The hidden first argument of the program.</summary>
     public const string Word = "worker";
@@ -21,7 +24,8 @@ internal sealed record WorkerArguments(string Directory, string WitnessDirectory
         arguments[2],
         int.Parse(arguments[3], CultureInfo.InvariantCulture),
         int.Parse(arguments[4], CultureInfo.InvariantCulture),
-        arguments[5] == "roomy");
+        arguments[5] == "roomy",
+        arguments[6] == "breakable");
 
     public IEnumerable<string> ToArguments() =>
     [
@@ -31,6 +35,7 @@ internal sealed record WorkerArguments(string Directory, string WitnessDirectory
         Seed.ToString(CultureInfo.InvariantCulture),
         FirstVersion.ToString(CultureInfo.InvariantCulture),
         IsRoomy ? "roomy" : "tight",
+        IsBreakable ? "breakable" : "sound",
     ];
 
     /// <summary>
@@ -41,8 +46,8 @@ internal sealed record WorkerArguments(string Directory, string WitnessDirectory
     {
         Directory = Directory,
         WitnessDirectory = WitnessDirectory,
-        MaxDiskBytes = IsRoomy ? 2 * RoomyBytes : 2 << 20,
-        SegmentBytes = IsRoomy ? 512 << 10 : 64 << 10,
+        MaxDiskBytes = IsRoomy ? 2 * RoomyBytes : 1 << 20,
+        SegmentBytes = 64 << 10,
         MaxMemoryBytes = IsRoomy ? 1 << 20 : 128 << 10,
         MinFreeDiskBytes = 1 << 20,
         IoTimeout = TimeSpan.FromSeconds(5),

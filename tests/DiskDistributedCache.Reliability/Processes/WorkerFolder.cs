@@ -30,7 +30,8 @@ internal sealed class WorkerFolder : IDisposable
 
     public WorkerTruth Truth { get; } = new();
 
-    public WorkerArguments NewArguments(int seed, bool isRoomy) => new(Store, Witnesses, seed, Truth.LastVersion + 1, isRoomy);
+    public WorkerArguments NewArguments(int seed, bool isRoomy, bool isBreakable = false) =>
+        new(Store, Witnesses, seed, Truth.LastVersion + 1, isRoomy, isBreakable);
 
     /// <summary>Judges a process that has ended, and tells what is wrong with what it read.</summary>
     public Judgement Judge(Victim victim, IReadOnlyList<WorkerEvent> told, bool isWarmDue)
