@@ -1,6 +1,7 @@
 using DiskDistributedCache.Reliability.Coverage;
 using DiskDistributedCache.Reliability.Disks;
 using DiskDistributedCache.Reliability.Families;
+using DiskDistributedCache.Reliability.Fuzzing;
 using DiskDistributedCache.Reliability.Harness;
 using DiskDistributedCache.Reliability.Processes;
 using DiskDistributedCache.Reliability.Rivals;
