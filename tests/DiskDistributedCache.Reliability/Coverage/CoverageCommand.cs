@@ -24,7 +24,7 @@ internal static class CoverageCommand
     [
         ("record decoder", ["Storage/RecordFormat.cs", "Storage/SegmentFormat.cs", "Storage/Superblock.cs", "Storage/QuarantineFormat.cs"]),
         ("recovery", ["Storage/Recovery.cs", "Storage/SegmentScan.cs"]),
-        ("mode changes", ["Health/DiskHealth.cs", "Health/DiskBreaker.cs", "Health/BreakClock.cs"]),
+        ("mode changes", ["Health/DiskHealth.cs"]),
     ];
 
     private static readonly (string Prefix, string Project)[] s_runs =
