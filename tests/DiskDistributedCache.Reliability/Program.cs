@@ -31,5 +31,6 @@ catch (ArgumentException problem)
     return 2;
 }
 
-Family[] families = [new Faults(), new Flips(), new Kills(), new Power(), new Full(), new Model()];
+Family[] families =
+    [new Faults(), new Cuts(), new Flips(), new Kills(), new Power(), new Full(), new Fuzz(), new Model(), new Soak()];
 return await new ReliabilityCommand(arguments, [.. families, new RivalCaches(), new PlantedBugs(families, arguments.Plants)]).RunAsync();
