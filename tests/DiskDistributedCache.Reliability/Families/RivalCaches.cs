@@ -17,6 +17,8 @@ internal sealed class RivalCaches : Family
     private const int EntryCount = 200;
     private const int KillEvery = 20;
     private const int FullEvery = 100;
+    private const int DoneBeforeKill = 100;
+    private const int MaxKillMilliseconds = 500;
 
     private static readonly string[] s_troubles = ["damaged files", "killed under load", "full disk"];
 
@@ -118,9 +120,9 @@ internal sealed class RivalCaches : Family
         };
         using var worker = Process.Start(start) ?? throw new InvalidOperationException("dotnet did not start.");
         Task? killing = null;
+        int doneCount = 0;
         while (await worker.StandardOutput.ReadLineAsync() is { } line)
         {
-            killing ??= KillLaterAsync(worker, one.NewRandom().Next(50, 500));
             switch (line.Split(' '))
             {
                 case ["begun", var key, var version]:
@@ -128,6 +130,11 @@ internal sealed class RivalCaches : Family
                     break;
                 case ["done", var key, var version]:
                     truth.Acknowledge(RivalTruth.Key(Number(key)), Number(version));
+                    if (++doneCount == DoneBeforeKill)
+                    {
+                        killing = KillLaterAsync(worker, one.NewRandom().Next(MaxKillMilliseconds));
+                    }
+
                     break;
             }
         }
