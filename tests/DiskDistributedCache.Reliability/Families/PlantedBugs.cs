@@ -17,6 +17,8 @@ internal sealed class PlantedBugs(IReadOnlyList<Family> others, IReadOnlyList<st
 
     private static readonly string[] s_notHere = ["rivals", "soak", "fuzz"];
 
+    private readonly List<Family> _usable = [];
+
     public override string Name => "plants";
 
     public override string What => "bugs planted into a copy of the sources, one at a time: the other families have to catch every one";
@@ -47,27 +49,26 @@ internal sealed class PlantedBugs(IReadOnlyList<Family> others, IReadOnlyList<st
 
         using var copy = new PlantedCopy();
         await copy.MakeAsync(run.Stopped);
-        if (await IsRightAsync(run, copy))
-        {
-            await PlantAsync(run, copy);
-        }
+        await CheckRightAsync(run, copy);
+        await PlantAsync(run, copy);
     }
 
-    /// <summary>With all bugs switched off nothing may be caught.</summary>
-    private async Task<bool> IsRightAsync(FamilyRun run, PlantedCopy copy)
+    /// <summary>With all bugs switched off nothing may be caught. What a family catches that does so means nothing: it is left out.</summary>
+    private async Task CheckRightAsync(FamilyRun run, PlantedCopy copy)
     {
-        foreach (var family in Usable)
+        foreach (var family in others.Where(family => !s_notHere.Contains(family.Name) && family.Counts.Pr > 0))
         {
             var (result, output) = await copy.RunFamilyAsync(
                 family.Name, plant: null, Math.Min(ControlCount, family.Counts.Pr), run.Seed, LimitOf(family), run.Stopped);
             if (result is null or { ViolationCount: > 0 })
             {
                 run.Violate($"the copy is not right with no bug switched on, says {family.Name}: {FirstOf(result) ?? output}");
-                return false;
+            }
+            else if (result.SkippedBecause is null)
+            {
+                _usable.Add(family);
             }
         }
-
-        return true;
     }
 
     private async Task PlantAsync(FamilyRun run, PlantedCopy copy)
@@ -96,7 +97,7 @@ internal sealed class PlantedBugs(IReadOnlyList<Family> others, IReadOnlyList<st
 
     private async Task<FamilyResult?> FindCatcherAsync(FamilyRun run, PlantedCopy copy, Plant plant)
     {
-        var order = Usable.OrderBy(family => Array.IndexOf(plant.Expected, family.Name) is var at && at < 0 ? int.MaxValue : at);
+        var order = _usable.OrderBy(family => Array.IndexOf(plant.Expected, family.Name) is var at && at < 0 ? int.MaxValue : at);
         foreach (var family in order)
         {
             var (result, output) = await copy.RunFamilyAsync(family.Name, plant.Name, count: null, run.Seed, LimitOf(family), run.Stopped);
@@ -114,8 +115,6 @@ internal sealed class PlantedBugs(IReadOnlyList<Family> others, IReadOnlyList<st
 
         return null;
     }
-
-    private IEnumerable<Family> Usable => others.Where(family => !s_notHere.Contains(family.Name) && family.Counts.Pr > 0);
 
     private static TimeSpan LimitOf(Family family) =>
         TimeSpan.FromSeconds(MinLimitSeconds + (10 * family.Counts.Pr * family.CaseMilliseconds / 1000));
