@@ -22,7 +22,7 @@ internal sealed class FamilyRun
     public FamilyRun(Family family, ReliabilityArguments arguments, Action<FamilyRun> progressed, CancellationToken stopped)
     {
         (Family, _arguments, _progressed, Stopped) = (family, arguments, progressed, stopped);
-        Count = family.Counts.At(arguments.Scale);
+        Count = arguments.Count ?? family.Counts.At(arguments.Scale);
     }
 
     public Family Family { get; }
