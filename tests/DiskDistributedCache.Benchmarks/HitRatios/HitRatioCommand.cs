@@ -80,8 +80,9 @@ internal static class HitRatioCommand
                     }
 
                     string own = Path.Combine(directory, trace.Name + perMille.ToString(CultureInfo.InvariantCulture));
-                    var hits = await new TierReplay(trace, own, Progress).RunAsync(size, stopped);
-                    table.Add(new HitRatioRow(trace, size, hits, new Replay(trace).ThroughLru(size)));
+                    var replay = new TierReplay(trace, own, Progress);
+                    var hits = await replay.RunAsync(size, stopped);
+                    table.Add(new HitRatioRow(trace, size, hits, new Replay(trace).ThroughLru(size)), replay.WriteAmplification);
                     Directory.Delete(own, recursive: true);
                 }
             }

@@ -1,11 +1,13 @@
 using System.Buffers;
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Caching.Distributed;
 
 namespace DiskDistributedCache.Benchmarks.HitRatios;
 
 /// <summary>
 /// A trace on its way through the whole cache, on a real disk, one caller that awaits: a lookup, and a set on a miss. The disk has
-/// the size of the row for everything that it stores, headers and footers included, and memory has a tenth of it.
+/// the size of the row for everything that it stores, headers and footers included, and memory has a tenth of it. What is written to the
+/// disk is what the cache's own metric says.
 /// </summary>
 internal sealed class TierReplay(Trace trace, string directory, Action<FormattableString> progress)
 {
@@ -17,6 +19,12 @@ internal sealed class TierReplay(Trace trace, string directory, Action<Formattab
 
     private static readonly DistributedCacheEntryOptions s_noExpiry = new();
 
+    private long _writtenBytes;
+    private long _setBytes;
+
+    /// <summary>Bytes written to the disk, headers, footers and superblock included, for each byte of a value that was stored.</summary>
+    public double WriteAmplification => _setBytes == 0 ? 0 : _writtenBytes / (double)_setBytes;
+
     public async Task<HitCount> RunAsync(CacheSize size, CancellationToken stopped)
     {
         long diskBytes = size.WeightOf(trace);
@@ -27,11 +35,36 @@ internal sealed class TierReplay(Trace trace, string directory, Action<Formattab
             MaxMemoryBytes = diskBytes / MemoryPart,
         };
         await using var cache = await OurCache.OpenAsync(options);
+        using var meter = ListenToWrites();
         var hits = await ReplayAsync(cache, size, stopped);
         var status = cache.GetStatus();
         OurCache.CheckIsNormal(cache, progress);
+        meter.RecordObservableInstruments();
         progress($"{trace.Name} {size.Percent}: {status.MemoryHits} hits of memory, {status.DiskHits} of the disk, {status.Misses} misses");
         return hits;
+    }
+
+    private MeterListener ListenToWrites()
+    {
+        var listener = new MeterListener
+        {
+            InstrumentPublished = static (instrument, listener) =>
+            {
+                if (instrument.Name == "diskcache.disk.io")
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<long>((_, bytes, tags, _) =>
+        {
+            foreach (var tag in tags)
+            {
+                _writtenBytes = tag is { Key: "disk.io.direction", Value: "write" } ? bytes : _writtenBytes;
+            }
+        });
+        listener.Start();
+        return listener;
     }
 
     private async Task<HitCount> ReplayAsync(DiskCache cache, CacheSize size, CancellationToken stopped)
@@ -55,6 +88,7 @@ internal sealed class TierReplay(Trace trace, string directory, Action<Formattab
             hits.Count(isHit, sizeBytes);
             if (!isHit)
             {
+                _setBytes += sizeBytes;
                 await cache.SetAsync(trace.KeyOf(number), new ReadOnlySequence<byte>(stored, 0, sizeBytes), s_noExpiry, stopped);
             }
             else if (!found.WrittenSpan.SequenceEqual(stored.AsSpan(0, sizeBytes)))
