@@ -24,9 +24,10 @@ internal sealed class ClaimRun(ClaimsArguments arguments, string directory, Canc
         Result(string.Create(
             CultureInfo.InvariantCulture, $"claim {name} ratio={other / ours:0.00} ours={ours:0.000} other={other:0.000}"));
 
+    /// <summary>Prints figures as they are named, and the bars that they have to reach.</summary>
     public void Result(string line)
     {
-        _results.WriteLine(line);
+        _results.WriteLine(Bars.Judge(line));
         _results.Flush();
     }
 

@@ -12,6 +12,9 @@ internal sealed record Scale
         EntriesOf16KiB = 20_000,
         EntriesOf128KiB = 2_500,
         EntriesToReopen = 1_000_000,
+        EntriesToGrowBy = [10_000, 100_000, 1_000_000, 10_000_000],
+        SickTurn = TimeSpan.FromSeconds(1),
+        RequestsToReplay = int.MaxValue,
     };
 
     public static readonly Scale Quick = new()
@@ -23,6 +26,9 @@ internal sealed record Scale
         EntriesOf16KiB = 1_000,
         EntriesOf128KiB = 200,
         EntriesToReopen = 100_000,
+        EntriesToGrowBy = [10_000, 100_000],
+        SickTurn = TimeSpan.FromMilliseconds(200),
+        RequestsToReplay = 15_000,
     };
 
     public required int Rounds { get; init; }
@@ -39,4 +45,13 @@ internal sealed record Scale
     public required int EntriesOf128KiB { get; init; }
 
     public required int EntriesToReopen { get; init; }
+
+    /// <summary>The sizes of the stores whose cost is compared, ascending.</summary>
+    public required IReadOnlyList<int> EntriesToGrowBy { get; init; }
+
+    /// <summary>How long a disk is sick in a turn; a caller waits 80 ms for one that hangs.</summary>
+    public required TimeSpan SickTurn { get; init; }
+
+    /// <summary>The most requests of a recorded trace that are replayed.</summary>
+    public required int RequestsToReplay { get; init; }
 }
