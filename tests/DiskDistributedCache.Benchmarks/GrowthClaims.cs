@@ -25,7 +25,8 @@ internal sealed class GrowthClaims : ClaimFamily
 
     public override async Task RunAsync(ClaimRun run)
     {
-        if (run.Wants(ByEntries) || run.Wants(Grown) || run.Wants(Reopened + "clean") || run.Wants(Reopened + "killed"))
+        bool hasLargest = run.Scale.EntriesToGrowBy[^1] == LargestEntries;
+        if (run.Wants(ByEntries) || (hasLargest && new[] { Grown, Reopened + "clean", Reopened + "killed" }.Any(run.Wants)))
         {
             await MeasureEntriesAsync(run);
         }

@@ -13,6 +13,7 @@ internal sealed class LargeObjects : EventListener
     private const uint LargeKind = 1;
 
     private const int MarkerBytes = 16 << 20;
+    private const int ArrayHeaderBytes = 24;
 
     private static readonly TimeSpan s_reportLimit = TimeSpan.FromSeconds(10);
 
@@ -25,7 +26,7 @@ internal sealed class LargeObjects : EventListener
     public async Task<long> CountAsync()
     {
         int expected = Volatile.Read(ref _markers) + 1;
-        GC.KeepAlive(GC.AllocateUninitializedArray<byte>(MarkerBytes));
+        GC.KeepAlive(GC.AllocateUninitializedArray<byte>(MarkerBytes - ArrayHeaderBytes));
         if (!await OurCache.UntilAsync(() => Volatile.Read(ref _markers) >= expected, s_reportLimit))
         {
             throw new InvalidOperationException("The runtime does not report what it allocates on the heap of large objects.");

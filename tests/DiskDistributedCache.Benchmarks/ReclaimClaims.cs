@@ -4,6 +4,7 @@ using System.Globalization;
 using DiskDistributedCache.Benchmarks.HitRatios;
 using DiskDistributedCache.Storage;
 using Microsoft.Extensions.Caching.Distributed;
+using Trace = DiskDistributedCache.Benchmarks.HitRatios.Trace;
 
 namespace DiskDistributedCache.Benchmarks;
 
@@ -36,7 +37,7 @@ internal sealed class ReclaimClaims : ClaimFamily
             await MeasureSteadyAsync(run);
         }
 
-        foreach (string file in HitRatioArguments.OwnTraces.Where(file => run.Wants(NameOfTrace(file))))
+        foreach (string file in run.Scale.Traces.Where(file => run.Wants(NameOfTrace(file))))
         {
             await ReplayAsync(run, file);
         }

@@ -133,7 +133,9 @@ internal sealed class RestartClaims : ClaimFamily
                 hits.AddSince(began);
                 if (!isHit)
                 {
-                    throw new InvalidDataException($"'{key}' was set while the store was being opened, and is not found.");
+                    bool isHitNow = cache.TryGet(key, found);
+                    throw new InvalidDataException(
+                        $"'{key}' was set while the store was being opened, and is not found; found again: {isHitNow}. {cache.GetStatus()}");
                 }
             }
         }

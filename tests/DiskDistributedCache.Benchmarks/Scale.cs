@@ -1,3 +1,5 @@
+using DiskDistributedCache.Benchmarks.HitRatios;
+
 namespace DiskDistributedCache.Benchmarks;
 
 /// <summary>How much is measured. A turn is the share of one contestant in one round.</summary>
@@ -14,6 +16,7 @@ internal sealed record Scale
         EntriesToReopen = 1_000_000,
         EntriesToGrowBy = [10_000, 100_000, 1_000_000, 10_000_000],
         SickTurn = TimeSpan.FromSeconds(1),
+        Traces = HitRatioArguments.OwnTraces,
         RequestsToReplay = int.MaxValue,
     };
 
@@ -28,6 +31,7 @@ internal sealed record Scale
         EntriesToReopen = 100_000,
         EntriesToGrowBy = [10_000, 100_000],
         SickTurn = TimeSpan.FromMilliseconds(200),
+        Traces = HitRatioArguments.OwnTraces.Take(1),
         RequestsToReplay = 15_000,
     };
 
@@ -51,6 +55,9 @@ internal sealed record Scale
 
     /// <summary>How long a disk is sick in a turn; a caller waits 80 ms for one that hangs.</summary>
     public required TimeSpan SickTurn { get; init; }
+
+    /// <summary>The recorded traces that are replayed.</summary>
+    public required IEnumerable<string> Traces { get; init; }
 
     /// <summary>The most requests of a recorded trace that are replayed.</summary>
     public required int RequestsToReplay { get; init; }
