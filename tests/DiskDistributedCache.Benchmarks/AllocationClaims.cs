@@ -111,8 +111,7 @@ internal sealed class AllocationClaims : ClaimFamily
             least = Math.Min(least, (double)(allocated() - before) / operations);
         }
 
-        using var large = new LargeObjects();
-        await large.CountAsync();
+        using var large = await LargeObjects.StartAsync();
         await PassAsync(operations, operateAsync);
         return (least, (double)await large.CountAsync() / operations);
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.Tracing;
 using System.Globalization;
 
@@ -15,21 +16,53 @@ internal sealed class LargeObjects : EventListener
     private const int MarkerBytes = 16 << 20;
     private const int ArrayHeaderBytes = 24;
 
-    private static readonly TimeSpan s_reportLimit = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_reportLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_startStep = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan s_quiet = TimeSpan.FromMilliseconds(500);
 
     // Changed by the thread that reports only.
     private long _allocatedBytes;
     private int _markers;
 
-    /// <summary>What has been allocated since the call before, or since the construction, up to now.</summary>
+    private LargeObjects()
+    {
+    }
+
+    /// <summary>Begins to count. Reports begin a moment after they were asked for: until one has come and no other follows, nothing is counted.</summary>
+    /// <exception cref="InvalidOperationException">The runtime does not report.</exception>
+    public static async Task<LargeObjects> StartAsync()
+    {
+        var counting = new LargeObjects();
+        for (long began = Stopwatch.GetTimestamp(); Volatile.Read(ref counting._markers) == 0;)
+        {
+            if (Stopwatch.GetElapsedTime(began) > s_reportLimit)
+            {
+                counting.Dispose();
+                throw Silent();
+            }
+
+            AllocateMarker();
+            await OurCache.UntilAsync(() => Volatile.Read(ref counting._markers) > 0, s_startStep);
+        }
+
+        for (int seen = 0; await OurCache.UntilAsync(() => Volatile.Read(ref counting._markers) > seen, s_quiet);)
+        {
+            seen = Volatile.Read(ref counting._markers);
+        }
+
+        Interlocked.Exchange(ref counting._allocatedBytes, 0);
+        return counting;
+    }
+
+    /// <summary>What has been allocated since the start, or since the call before.</summary>
     /// <exception cref="InvalidOperationException">The runtime does not report.</exception>
     public async Task<long> CountAsync()
     {
         int expected = Volatile.Read(ref _markers) + 1;
-        GC.KeepAlive(GC.AllocateUninitializedArray<byte>(MarkerBytes - ArrayHeaderBytes));
+        AllocateMarker();
         if (!await OurCache.UntilAsync(() => Volatile.Read(ref _markers) >= expected, s_reportLimit))
         {
-            throw new InvalidOperationException("The runtime does not report what it allocates on the heap of large objects.");
+            throw Silent();
         }
 
         return Interlocked.Exchange(ref _allocatedBytes, 0);
@@ -54,6 +87,10 @@ internal sealed class LargeObjects : EventListener
             _markers += isMarker ? 1 : 0;
         }
     }
+
+    private static void AllocateMarker() => GC.KeepAlive(GC.AllocateUninitializedArray<byte>(MarkerBytes - ArrayHeaderBytes));
+
+    private static InvalidOperationException Silent() => new("The runtime does not report what it allocates on the heap of large objects.");
 
     private static long FieldOf(EventWrittenEventArgs tick, string name) =>
         tick.PayloadNames?.IndexOf(name) is int place and >= 0 ? Convert.ToInt64(tick.Payload![place], CultureInfo.InvariantCulture) : 0;
