@@ -17,8 +17,7 @@ internal sealed class LargeObjects : EventListener
     private const int ArrayHeaderBytes = 24;
 
     private static readonly TimeSpan s_reportLimit = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan s_startStep = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan s_quiet = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan s_reportTime = TimeSpan.FromMilliseconds(400);
 
     // Changed by the thread that reports only.
     private long _allocatedBytes;
@@ -28,44 +27,37 @@ internal sealed class LargeObjects : EventListener
     {
     }
 
-    /// <summary>Begins to count. Reports begin a moment after they were asked for: until one has come and no other follows, nothing is counted.</summary>
+    /// <summary>Begins to count. Reports begin a moment after they were asked for.</summary>
     /// <exception cref="InvalidOperationException">The runtime does not report.</exception>
     public static async Task<LargeObjects> StartAsync()
     {
         var counting = new LargeObjects();
-        for (long began = Stopwatch.GetTimestamp(); Volatile.Read(ref counting._markers) == 0;)
-        {
-            if (Stopwatch.GetElapsedTime(began) > s_reportLimit)
-            {
-                counting.Dispose();
-                throw Silent();
-            }
-
-            AllocateMarker();
-            await OurCache.UntilAsync(() => Volatile.Read(ref counting._markers) > 0, s_startStep);
-        }
-
-        for (int seen = 0; await OurCache.UntilAsync(() => Volatile.Read(ref counting._markers) > seen, s_quiet);)
-        {
-            seen = Volatile.Read(ref counting._markers);
-        }
-
-        Interlocked.Exchange(ref counting._allocatedBytes, 0);
+        await counting.CountAsync();
         return counting;
     }
 
-    /// <summary>What has been allocated since the start, or since the call before.</summary>
+    /// <summary>What has been allocated since the start, or since the call before. A marker that is not reported is followed by another one.</summary>
     /// <exception cref="InvalidOperationException">The runtime does not report.</exception>
     public async Task<long> CountAsync()
     {
-        int expected = Volatile.Read(ref _markers) + 1;
-        AllocateMarker();
-        if (!await OurCache.UntilAsync(() => Volatile.Read(ref _markers) >= expected, s_reportLimit))
+        int before = Volatile.Read(ref _markers);
+        for (long began = Stopwatch.GetTimestamp(); Volatile.Read(ref _markers) == before;)
         {
-            throw Silent();
+            if (Stopwatch.GetElapsedTime(began) > s_reportLimit)
+            {
+                throw new InvalidOperationException("The runtime does not report what it allocates on the heap of large objects.");
+            }
+
+            GC.KeepAlive(GC.AllocateUninitializedArray<byte>(MarkerBytes - ArrayHeaderBytes));
+            await OurCache.UntilAsync(() => Volatile.Read(ref _markers) > before, s_reportTime);
         }
 
-        return Interlocked.Exchange(ref _allocatedBytes, 0);
+        for (int seen = before; await OurCache.UntilAsync(() => Volatile.Read(ref _markers) > seen, s_reportTime);)
+        {
+            seen = Volatile.Read(ref _markers);
+        }
+
+        return Math.Max(0, Interlocked.Exchange(ref _allocatedBytes, 0));
     }
 
     protected override void OnEventSourceCreated(EventSource eventSource)
@@ -82,15 +74,11 @@ internal sealed class LargeObjects : EventListener
             && FieldOf(eventData, "AllocationKind") == LargeKind)
         {
             long bytes = FieldOf(eventData, "AllocationAmount64");
-            bool isMarker = bytes >= MarkerBytes;
+            bool isMarker = bytes > MarkerBytes / 2;
             Interlocked.Add(ref _allocatedBytes, isMarker ? bytes - MarkerBytes : bytes);
             _markers += isMarker ? 1 : 0;
         }
     }
-
-    private static void AllocateMarker() => GC.KeepAlive(GC.AllocateUninitializedArray<byte>(MarkerBytes - ArrayHeaderBytes));
-
-    private static InvalidOperationException Silent() => new("The runtime does not report what it allocates on the heap of large objects.");
 
     private static long FieldOf(EventWrittenEventArgs tick, string name) =>
         tick.PayloadNames?.IndexOf(name) is int place and >= 0 ? Convert.ToInt64(tick.Payload![place], CultureInfo.InvariantCulture) : 0;
