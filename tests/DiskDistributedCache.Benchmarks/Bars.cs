@@ -56,6 +56,9 @@ internal static class Bars
         AtMost("fallback-*", "p99.9-ms", 100),
         AtLeast("fallback-*-memory-hit", Ratio, 0.8),
 
+        AtLeast("http-report-memory-vs-memorystore", Ratio, 0.9),
+        AtLeast("http-report-disk-vs-redis", Ratio, 3),
+
         AtMost("mem-get-*", "bytes", 0),
         AtMost("mem-hit-*", "bytes", 0),
         AtMost("disk-hit-promoted-*", "beyond-value", EntryBytes),

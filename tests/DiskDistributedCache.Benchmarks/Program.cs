@@ -1,5 +1,6 @@
 using DiskDistributedCache.Benchmarks;
 using DiskDistributedCache.Benchmarks.HitRatios;
+using DiskDistributedCache.Benchmarks.Http;
 
 Func<Task<int>> command;
 try
@@ -35,6 +36,8 @@ static Func<Task<int>> Choose(string[] arguments)
             // Not for people: claims starts it, and kills it.
             var held = StoreOpening.ParseHold(rest);
             return held.HoldAsync;
+        case [ReportSite.Command, var store, var place]:
+            return () => ReportSite.RunAsync(store, place);
         default:
             throw new ArgumentException("The commands are 'claims', 'hitratio', 'table' and 'plot'.");
     }
