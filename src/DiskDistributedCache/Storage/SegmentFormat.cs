@@ -16,10 +16,15 @@ internal readonly struct SegmentSeed
         EndMark = XxHash3.HashToUInt64(name, 1);
     }
 
+    private SegmentSeed(long seed, ulong endMark) => (Seed, EndMark) = (seed, endMark);
+
     public long Seed { get; }
 
     /// <summary>Stands behind every record that was written to its end.</summary>
     public ulong EndMark { get; }
+
+    /// <summary>What seeds the checksums of the record at an offset, so that one that a disk has put elsewhere in its segment does not verify.</summary>
+    public SegmentSeed At(long offset) => new(Seed ^ offset, EndMark);
 }
 
 /// <summary>A known position in the log: a segment, where its records end, and the highest sequence number up to there.</summary>
@@ -227,6 +232,12 @@ internal static class SegmentFormat
         BinaryPrimitives.WriteInt64LittleEndian(trailer[8..], to.Length);
         BinaryPrimitives.WriteUInt64LittleEndian(trailer[24..], XxHash3.HashToUInt64(to[..^8], seed.Seed));
     }
+
+    /// <summary>Whether bytes are the beginning of a footer behind records that end there, whole or not.</summary>
+    public static bool IsFooterBegun(ReadOnlySpan<byte> from, long endOffset) =>
+        from.Length >= FooterHeadBytes
+        && BinaryPrimitives.ReadUInt64LittleEndian(from) == FooterMagic
+        && BinaryPrimitives.ReadInt64LittleEndian(from[16..]) == endOffset;
 
     /// <summary>The length of the footer that ends with this trailer; 0 where it is not a trailer.</summary>
     public static long FooterLengthFrom(ReadOnlySpan<byte> trailer) =>

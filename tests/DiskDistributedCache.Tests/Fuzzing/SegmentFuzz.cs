@@ -90,7 +90,7 @@ internal static class SegmentFuzz
         }
 
         var found = index.Where(_ => true).ToHashSet();
-        var reader = new RecordReader(segments, index, quarantine, RecordFuzz.Plain);
+        var reader = new RecordReader(segments, index, quarantine, RecordFuzz.Plain, (key, seed) => KeyHash.Of(key, seed));
         foreach (var entry in found)
         {
             var segment = segments.At(entry.Slot);
