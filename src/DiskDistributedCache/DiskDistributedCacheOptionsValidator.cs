@@ -170,7 +170,7 @@ internal sealed class DiskDistributedCacheOptionsValidator : IValidateOptions<Di
     private static void CheckSegmentCount(List<string> mistakes, DiskDistributedCacheOptions options)
     {
         long segmentBytes = Math.Min(options.SegmentBytes, options.MaxDiskBytes / MinSegmentCount);
-        if (options.MaxDiskBytes / segmentBytes > MaxSegmentCount)
+        if (options.MaxDiskBytes > segmentBytes * MaxSegmentCount)
         {
             mistakes.Add(Advice(options, (options.MaxDiskBytes + MaxSegmentCount - 1) / MaxSegmentCount));
         }

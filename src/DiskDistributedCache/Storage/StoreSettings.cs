@@ -1,3 +1,5 @@
+using DiskDistributedCache.Entries;
+
 namespace DiskDistributedCache.Storage;
 
 /// <summary>The options as the store uses them, with what follows from them.</summary>
@@ -23,6 +25,9 @@ internal sealed record StoreSettings
     /// <summary>What values go through between memory and disk.</summary>
     public ValueCodec Codec { get; init; } = ValueCodec.Plain;
 
+    /// <summary>The name of a key in the index, from the seed of the store.</summary>
+    public Func<CacheKey, long, ulong> HashOf { get; init; } = static (key, seed) => KeyHash.Of(key, seed);
+
     /// <summary>Records after which a segment is full whatever their size, so that erasing one never drops most of a small index.</summary>
     public int MaxSegmentRecords => Math.Max(1, MaxEntries / MinSegmentsOfRecords);
 
@@ -43,6 +48,7 @@ internal sealed record StoreSettings
         VerifyWrites = options.VerifyWrites,
         MaxQuarantineBytes = options.MaxQuarantineBytes,
         MinFreeDiskBytes = options.MinFreeDiskBytes,
+        HashOf = options.HashOf ?? (static (key, seed) => KeyHash.Of(key, seed)),
     };
 
     /// <summary>

@@ -1,5 +1,5 @@
 using System.Buffers;
-using System.Diagnostics.Metrics;
+using DiskDistributedCache.Storage;
 using Microsoft.Extensions.Caching.Distributed;
 
 namespace DiskDistributedCache.Benchmarks.HitRatios;
@@ -19,11 +19,23 @@ internal sealed class TierReplay(Trace trace, string directory, Action<Formattab
 
     private static readonly DistributedCacheEntryOptions s_noExpiry = new();
 
-    private long _writtenBytes;
-    private long _setBytes;
+    /// <summary>Where the replay ends if the trace is longer.</summary>
+    public int MaxRequests { get; init; } = int.MaxValue;
+
+    /// <summary>Counts what is written, where that is wanted.</summary>
+    public DiskCounts? Meters { get; init; }
+
+    /// <summary>Everything that was written to the disk until the last request was answered.</summary>
+    public long WrittenBytes { get; private set; }
+
+    /// <summary>The records of the objects that were stored.</summary>
+    public long RecordBytes { get; private set; }
+
+    /// <summary>The objects that were stored.</summary>
+    public long SetBytes { get; private set; }
 
     /// <summary>Bytes written to the disk, headers, footers and superblock included, for each byte of a value that was stored.</summary>
-    public double WriteAmplification => _setBytes == 0 ? 0 : _writtenBytes / (double)_setBytes;
+    public double WriteAmplification => SetBytes == 0 ? 0 : WrittenBytes / (double)SetBytes;
 
     public async Task<HitCount> RunAsync(CacheSize size, CancellationToken stopped)
     {
@@ -34,37 +46,14 @@ internal sealed class TierReplay(Trace trace, string directory, Action<Formattab
             MaxDiskBytes = diskBytes,
             MaxMemoryBytes = diskBytes / MemoryPart,
         };
-        await using var cache = await OurCache.OpenAsync(options);
-        using var meter = ListenToWrites();
+        await using var cache = await OurCache.OpenAsync(options, meters: Meters);
         var hits = await ReplayAsync(cache, size, stopped);
+        Meters?.Look();
+        WrittenBytes = Meters?.WrittenBytes ?? 0;
         var status = cache.GetStatus();
         OurCache.CheckIsNormal(cache, progress);
-        meter.RecordObservableInstruments();
         progress($"{trace.Name} {size.Percent}: {status.MemoryHits} hits of memory, {status.DiskHits} of the disk, {status.Misses} misses");
         return hits;
-    }
-
-    private MeterListener ListenToWrites()
-    {
-        var listener = new MeterListener
-        {
-            InstrumentPublished = static (instrument, listener) =>
-            {
-                if (instrument.Name == "diskcache.disk.io")
-                {
-                    listener.EnableMeasurementEvents(instrument);
-                }
-            },
-        };
-        listener.SetMeasurementEventCallback<long>((_, bytes, tags, _) =>
-        {
-            foreach (var tag in tags)
-            {
-                _writtenBytes = tag is { Key: "disk.io.direction", Value: "write" } ? bytes : _writtenBytes;
-            }
-        });
-        listener.Start();
-        return listener;
     }
 
     private async Task<HitCount> ReplayAsync(DiskCache cache, CacheSize size, CancellationToken stopped)
@@ -73,7 +62,7 @@ internal sealed class TierReplay(Trace trace, string directory, Action<Formattab
         var found = new ArrayBufferWriter<byte>();
         byte[] stored = new byte[Enumerable.Range(0, trace.KeyCount).Max(trace.SizeOf)];
         new Random(stored.Length).NextBytes(stored);
-        for (int i = 0; i < trace.Requests.Count; i++)
+        for (int i = 0; i < Math.Min(trace.Requests.Count, MaxRequests); i++)
         {
             if (i % RequestsPerProgress == 0)
             {
@@ -88,7 +77,8 @@ internal sealed class TierReplay(Trace trace, string directory, Action<Formattab
             hits.Count(isHit, sizeBytes);
             if (!isHit)
             {
-                _setBytes += sizeBytes;
+                SetBytes += sizeBytes;
+                RecordBytes += RecordFormat.LengthOf((2L * trace.KeyOf(number).Length) + sizeBytes);
                 await cache.SetAsync(trace.KeyOf(number), new ReadOnlySequence<byte>(stored, 0, sizeBytes), s_noExpiry, stopped);
             }
             else if (!found.WrittenSpan.SequenceEqual(stored.AsSpan(0, sizeBytes)))
