@@ -191,14 +191,15 @@ public sealed partial class DiskCache
         }
 
         int length = entry.Value.Length;
-        if (length > OnePieceBytes)
+        if (length is > 0 and <= OnePieceBytes && destination.GetSpan(length) is var piece && piece.Length >= length)
         {
-            destination.Write(entry.Value);
+            entry.Value.CopyTo(piece);
+            destination.Advance(length);
         }
         else if (length > 0)
         {
-            entry.Value.CopyTo(destination.GetSpan(length));
-            destination.Advance(length);
+            // Also where a writer has less to offer than it was asked for, which it must not.
+            destination.Write(entry.Value);
         }
 
         return true;

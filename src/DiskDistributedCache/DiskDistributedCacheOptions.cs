@@ -1,3 +1,4 @@
+using DiskDistributedCache.Entries;
 using Microsoft.Extensions.Options;
 
 namespace DiskDistributedCache;
@@ -38,7 +39,7 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
     public long MaxEntryBytes { get; set; } = 64L << 20;
 
     /// <summary>
-    /// Bytes of one segment file. Default 16 MiB; 64 KiB to 1 GiB; lowered to an eighth of <see cref="MaxDiskBytes"/> where
+    /// Bytes of one segment file. Default 16 MiB; 64 KiB to 1 GiB; lowered to a sixteenth of <see cref="MaxDiskBytes"/> where
     /// that is less. An entry that does not fit has a segment of its own.
     /// </summary>
     public int SegmentBytes { get; set; } = 16 << 20;
@@ -183,6 +184,9 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
 
     /// <summary>Tells a keyed cache from the others in metrics and logs; none for the default one.</summary>
     internal string? Name { get; set; }
+
+    /// <summary>What names a key in the index, from the seed of the store; null for <see cref="KeyHash"/>. For tests of keys whose names collide.</summary>
+    internal Func<CacheKey, long, ulong>? HashOf { get; set; }
 
     /// <summary>A copy that the caller's later changes do not reach.</summary>
     internal DiskDistributedCacheOptions Snapshot() => (DiskDistributedCacheOptions)MemberwiseClone();

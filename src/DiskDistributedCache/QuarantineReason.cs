@@ -9,13 +9,13 @@ public enum QuarantineReason
     /// <summary>The segment ends before the record does.</summary>
     Truncated = 1,
 
-    /// <summary>There is no record header that verifies.</summary>
+    /// <summary>There is no record header that verifies. That of a record which belongs elsewhere does not.</summary>
     HeaderDamaged = 2,
 
     /// <summary>The header verifies; key, tags or value do not.</summary>
     PayloadDamaged = 3,
 
-    /// <summary>A record that verifies and is another one than was written there.</summary>
+    /// <summary>A record that verifies in its place and is another one than was written there.</summary>
     WrongRecord = 4,
 
     /// <summary>At a start: a part of the log does not verify, and everything up to the end of this segment was given up.</summary>

@@ -23,7 +23,7 @@ internal enum ReadOutcome
 /// segment has gone, is a plain miss and nobody's fault. A value that cannot be decrypted is dropped and no fault of the disk either;
 /// of the first ones the bytes are kept, which is enough to see that it is the keys.
 /// </summary>
-internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quarantine quarantine, ValueCodec codec)
+internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quarantine quarantine, ValueCodec codec, Func<CacheKey, long, ulong> hashOf)
 {
     private const int Attempts = 2;
     private const int MaxUndecryptableKept = 16;
@@ -56,7 +56,7 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
                 int read = ReadBytes(segment, buffer.AsSpan(0, where.Length), where.Offset);
                 var record = buffer.AsSpan(0, read);
                 pending?.HasAnswered = true;
-                bool verifies = Verify(record, segment.Seed, where.Sequence, out var header);
+                bool verifies = Verify(record, segment.Seed.At(where.Offset), where.Sequence, out var header);
                 var outcome = verifies ? Decode(buffer, header, key, where.Deadline, out entry) : DecodeOutcome.Corrupt;
                 if (outcome != DecodeOutcome.Corrupt)
                 {
@@ -70,7 +70,7 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
 
                 if (attempt == Attempts)
                 {
-                    GiveUp(segment, where, record, verifies ? QuarantineReason.PayloadDamaged : ReasonAgainst(record, segment.Seed, where));
+                    GiveUp(segment, where, record, verifies ? QuarantineReason.PayloadDamaged : ReasonAgainst(record, segment.Seed.At(where.Offset), where));
                     return ReadOutcome.Corrupt;
                 }
             }
@@ -96,17 +96,17 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
         try
         {
             var read = buffer.AsSpan(0, ReadBytes(segment, buffer.AsSpan(0, Math.Min(where.Length, buffer.Length)), where.Offset));
-            if (!RecordFormat.TryReadHeader(read, segment.Seed, out var header)
+            if (!RecordFormat.TryReadHeader(read, segment.Seed.At(where.Offset), out var header)
                 || header.Kind != RecordKind.Value
                 || header.Sequence != where.Sequence
                 || header.KeyBytes + (long)header.TagsBytes > read.Length - RecordFormat.HeaderBytes
-                || (where.Length <= read.Length && !RecordFormat.VerifyPayload(read, header, segment.Seed)))
+                || (where.Length <= read.Length && !RecordFormat.VerifyPayload(read, header, segment.Seed.At(where.Offset))))
             {
                 return null;
             }
 
             var key = new CacheKey(header.Space, RecordFormat.KeyOf(read, header).ToString());
-            return KeyHash.Of(key, hashSeed) == where.KeyHash && RecordFormat.TagsOf(read, header) is { } tags
+            return hashOf(key, hashSeed) == where.KeyHash && RecordFormat.TagsOf(read, header) is { } tags
                 ? new EntryHead(key, tags, header.Sequence, header.Ticket, header.RawBytes, header.SlidingTicks, where.Deadline)
                 : null;
         }
@@ -130,7 +130,7 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
 
         byte[] buffer = ArrayPool<byte>.Shared.Rent(where.Length);
         var record = buffer.AsSpan(0, where.Length);
-        if (segment.File.TryReadCached(record, where.Offset) && Verify(record, segment.Seed, where.Sequence, out var header))
+        if (segment.File.TryReadCached(record, where.Offset) && Verify(record, segment.Seed.At(where.Offset), where.Sequence, out var header))
         {
             Decode(buffer, header, key, where.Deadline, out entry);
         }
@@ -151,7 +151,7 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
             for (int attempt = 1; ; attempt++)
             {
                 var record = buffer.AsSpan(0, segment.File.Read(buffer.AsSpan(0, where.Length), where.Offset));
-                if (Verify(record, segment.Seed, where.Sequence, out var header))
+                if (Verify(record, segment.Seed.At(where.Offset), where.Sequence, out var header))
                 {
                     return header.IsProtected == codec.IsToBeProtected(header.Space) ? CopyOf(record, header, where.Deadline) : null;
                 }
@@ -163,7 +163,7 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
 
                 if (attempt == Attempts)
                 {
-                    GiveUp(segment, where, record, ReasonAgainst(record, segment.Seed, where));
+                    GiveUp(segment, where, record, ReasonAgainst(record, segment.Seed.At(where.Offset), where));
                     return null;
                 }
             }

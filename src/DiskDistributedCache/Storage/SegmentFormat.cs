@@ -16,10 +16,15 @@ internal readonly struct SegmentSeed
         EndMark = XxHash3.HashToUInt64(name, 1);
     }
 
+    private SegmentSeed(long seed, ulong endMark) => (Seed, EndMark) = (seed, endMark);
+
     public long Seed { get; }
 
     /// <summary>Stands behind every record that was written to its end.</summary>
     public ulong EndMark { get; }
+
+    /// <summary>What seeds the checksums of the record at an offset, so that one that a disk has put elsewhere in its segment does not verify.</summary>
+    public SegmentSeed At(long offset) => new(Seed ^ offset, EndMark);
 }
 
 /// <summary>A known position in the log: a segment, where its records end, and the highest sequence number up to there.</summary>
@@ -196,10 +201,17 @@ internal static class SegmentFormat
             return null;
         }
 
+        int carriedBytes = BinaryPrimitives.ReadInt32LittleEndian(from[12..]);
+        long firstRecord = BinaryPrimitives.ReadInt64LittleEndian(from[48..]);
+        if (carriedBytes < 0 || firstRecord != HeaderBytes + (long)carriedBytes)
+        {
+            return null;
+        }
+
         return new SegmentHeader(
             BinaryPrimitives.ReadInt64LittleEndian(from[40..]),
-            BinaryPrimitives.ReadInt64LittleEndian(from[48..]),
-            BinaryPrimitives.ReadInt32LittleEndian(from[12..]),
+            firstRecord,
+            carriedBytes,
             new LogMark(
                 number - 1,
                 BinaryPrimitives.ReadInt64LittleEndian(from[56..]),
@@ -220,6 +232,12 @@ internal static class SegmentFormat
         BinaryPrimitives.WriteInt64LittleEndian(trailer[8..], to.Length);
         BinaryPrimitives.WriteUInt64LittleEndian(trailer[24..], XxHash3.HashToUInt64(to[..^8], seed.Seed));
     }
+
+    /// <summary>Whether bytes are the beginning of a footer behind records that end there, whole or not.</summary>
+    public static bool IsFooterBegun(ReadOnlySpan<byte> from, long endOffset) =>
+        from.Length >= FooterHeadBytes
+        && BinaryPrimitives.ReadUInt64LittleEndian(from) == FooterMagic
+        && BinaryPrimitives.ReadInt64LittleEndian(from[16..]) == endOffset;
 
     /// <summary>The length of the footer that ends with this trailer; 0 where it is not a trailer.</summary>
     public static long FooterLengthFrom(ReadOnlySpan<byte> trailer) =>
@@ -259,14 +277,22 @@ internal static class SegmentFormat
         highestSequence = BinaryPrimitives.ReadInt64LittleEndian(from[24..]);
         foreach (ref readonly Fact fact in facts)
         {
-            if (fact.Kind == RecordKind.TagEviction && (long)(uint)fact.Text.Start + (uint)fact.Text.Length > textBytes)
+            if (!IsWithin(fact, endOffset, textBytes))
             {
                 return false;
             }
         }
 
-        return true;
+        return highestSequence is >= 0 and <= RecordFormat.MaxSequence;
     }
+
+    /// <summary>Whether what a fact points to is among the records, or among the texts.</summary>
+    private static bool IsWithin(in Fact fact, long endOffset, int textBytes) => fact.Kind switch
+    {
+        RecordKind.Value => fact.Offset >= HeaderBytes && fact.Length >= RecordFormat.LengthOf(0) && fact.Offset + fact.Length <= endOffset,
+        RecordKind.TagEviction => (long)(uint)fact.Text.Start + (uint)fact.Text.Length <= textBytes,
+        _ => true,
+    };
 }
 
 /// <summary>A segment's header, decoded. The predecessor's mark has an end offset of 0 when there is no predecessor.</summary>

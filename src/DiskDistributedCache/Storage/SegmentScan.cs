@@ -7,9 +7,9 @@ namespace DiskDistributedCache.Storage;
 /// rot.
 ///
 /// A process that is killed while it writes leaves a prefix of what it wrote, and zeros behind it. So bytes that do not verify are
-/// a torn tail only if the file is as long as it was made, they lie behind every known mark, and the last thing in the file that is
-/// not zero is not the end mark of a record: an end mark says that everything before it was complete once. Anything else is
-/// rot. Rot in a record whose header still verifies costs that record (or, if it was a tag eviction, everything earlier, because it
+/// a torn tail only if the file is as long as it was made, they lie behind every known mark, there is nothing behind where the first record
+/// that does not verify would have ended, and the last thing in the file that is not zero is not the end mark of a record: an end mark says
+/// that everything before it was complete once. Anything else is rot. Rot in a record whose header still verifies costs that record (or, if it was a tag eviction, everything earlier, because it
 /// may have had any tag); rot in a header costs everything up to the end of the segment.
 /// </summary>
 internal sealed class SegmentScan(SegmentFile segment, SegmentHeader? header, long markEnd, bool markIsFinal)
@@ -26,12 +26,13 @@ internal sealed class SegmentScan(SegmentFile segment, SegmentHeader? header, lo
     {
         byte[] bytes = new byte[segment.File.Length];
         var file = bytes.AsSpan(0, segment.File.Read(bytes, 0));
-        long completeEnd = Math.Max(markEnd, LastEndMark(file));
+        bool isEndKnown = markIsFinal && markEnd > 0;
+        long completeEnd = isEndKnown ? markEnd : Math.Max(markEnd, LastEndMark(file));
         int at = (int)Math.Min(file.Length, header?.FirstRecord ?? SegmentFormat.HeaderBytes);
-        while (RecordFormat.TryReadHeader(file[at..], segment.Seed, out var record) && at + record.RecordBytes <= file.Length)
+        while (RecordFormat.TryReadHeader(file[at..], segment.Seed.At(at), out var record) && at + record.RecordBytes <= file.Length)
         {
             int length = (int)record.RecordBytes;
-            bool verifies = RecordFormat.VerifyPayload(file[at..], record, segment.Seed);
+            bool verifies = RecordFormat.VerifyPayload(file[at..], record, segment.Seed.At(at));
             if (!verifies && at + length > completeEnd)
             {
                 break;
@@ -43,10 +44,11 @@ internal sealed class SegmentScan(SegmentFile segment, SegmentHeader? header, lo
 
         Facts.EndOffset = at;
         bool isWhole = header is not null && file.Length >= header.Capacity;
-        HasHole = at < completeEnd || !(isWhole || (markIsFinal && markEnd > 0));
+        bool isRotten = at < completeEnd || (!isEndKnown && GoesOnBehindTorn(file, at));
+        HasHole = isRotten || !(isWhole || isEndKnown);
         if (HasHole)
         {
-            Damage = DamageAt(file, at, endsBeforeMark: at < completeEnd);
+            Damage = DamageAt(file, at, isRotten);
         }
     }
 
@@ -54,15 +56,15 @@ internal sealed class SegmentScan(SegmentFile segment, SegmentHeader? header, lo
     /// Says what can be said of a hole. Without its header the segment is damaged from its beginning; with it, the file was cut where
     /// no record is missing that is known of, or where it has no room for the next one.
     /// </summary>
-    private DamagedPlace DamageAt(ReadOnlySpan<byte> file, int at, bool endsBeforeMark)
+    private DamagedPlace DamageAt(ReadOnlySpan<byte> file, int at, bool isRotten)
     {
         if (header is null)
         {
             return new DamagedPlace(QuarantineReason.SegmentDamaged, segment.Number, 0, 0, file.Length);
         }
 
-        bool hasHeader = RecordFormat.TryReadHeader(file[at..], segment.Seed, out var record);
-        bool isCut = !endsBeforeMark || file.Length - at < (hasHeader ? record.RecordBytes : RecordFormat.HeaderBytes);
+        bool hasHeader = RecordFormat.TryReadHeader(file[at..], segment.Seed.At(at), out var record);
+        bool isCut = !isRotten || file.Length - at < (hasHeader ? record.RecordBytes : RecordFormat.HeaderBytes);
         return new DamagedPlace(
             isCut ? QuarantineReason.Truncated : QuarantineReason.SegmentDamaged,
             segment.Number,
@@ -92,6 +94,16 @@ internal sealed class SegmentScan(SegmentFile segment, SegmentHeader? header, lo
                 Facts.Add(Fact.Clear(record.Sequence));
                 break;
         }
+    }
+
+    /// <summary>
+    /// Whether there is something behind where a torn record would have ended. It would have been the last thing that was written, or the footer.
+    /// </summary>
+    private bool GoesOnBehindTorn(ReadOnlySpan<byte> file, int at)
+    {
+        var rest = file[at..];
+        long torn = RecordFormat.TryReadHeader(rest, segment.Seed.At(at), out var record) ? record.RecordBytes : RecordFormat.HeaderBytes;
+        return torn < rest.Length && rest[(int)torn..].ContainsAnyExcept((byte)0) && !SegmentFormat.IsFooterBegun(rest, at);
     }
 
     /// <summary>Where the last complete record ends, if the last thing in the file that is not zero is an end mark; else 0.</summary>

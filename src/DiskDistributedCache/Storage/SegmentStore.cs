@@ -61,7 +61,7 @@ internal sealed partial class SegmentStore : IDisposable
         SuperblockFile superblock)
     {
         (_directory, _settings, _clock, _quarantine, _trust, _listener) = (directory, settings, clock, quarantine, trust, listener);
-        _reader = new RecordReader(_segments, Index, _quarantine, settings.Codec);
+        _reader = new RecordReader(_segments, Index, _quarantine, settings.Codec, settings.HashOf);
         (_superblock, _writer, _reclaim) = (superblock, null!, null!);
         Use(superblock);
     }
@@ -100,7 +100,7 @@ internal sealed partial class SegmentStore : IDisposable
         }
     }
 
-    public ulong HashOf(in CacheKey key) => KeyHash.Of(key, _superblock.Identity.HashSeed);
+    public ulong HashOf(in CacheKey key) => _settings.HashOf(key, _superblock.Identity.HashSeed);
 
     /// <summary>Reads one version, verified. Runs on any thread but the writer lane's.</summary>
     public ReadOutcome Read(in CacheKey key, in IndexedEntry where, out CacheEntry? entry, PendingRead? pending = null)

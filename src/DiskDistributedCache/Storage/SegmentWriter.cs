@@ -249,7 +249,7 @@ internal sealed class SegmentWriter(
 
         int length = (int)RecordFormat.LengthOf(entry, stored);
         var to = Reserve(length);
-        RecordFormat.WriteValue(to, entry, keyHash, deadline, _active!.Seed, stored);
+        RecordFormat.WriteValue(to, entry, keyHash, deadline, _active!.Seed.At(_facts.EndOffset + _runBytes), stored);
         _run.Add(new Placed(RecordKind.Value, entry.Sequence, keyHash, null, _runBytes, length, 0, deadline, fromSlot, entry.IsRetained));
         _runBytes += length;
     }
@@ -258,7 +258,7 @@ internal sealed class SegmentWriter(
     {
         int length = (int)(tag is null ? RecordFormat.LengthOf(0) : RecordFormat.LengthOfEviction(tag));
         var to = Reserve(length);
-        RecordFormat.WriteMark(to, kind, sequence, keyHash, tag, extended, deadline, _active!.Seed);
+        RecordFormat.WriteMark(to, kind, sequence, keyHash, tag, extended, deadline, _active!.Seed.At(_facts.EndOffset + _runBytes));
         _run.Add(new Placed(kind, sequence, keyHash, tag, _runBytes, length, extended, deadline, EntryIndex.PendingSlot, false));
         _runBytes += length;
     }

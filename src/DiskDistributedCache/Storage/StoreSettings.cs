@@ -1,10 +1,13 @@
+using DiskDistributedCache.Entries;
+
 namespace DiskDistributedCache.Storage;
 
 /// <summary>The options as the store uses them, with what follows from them.</summary>
 internal sealed record StoreSettings
 {
     public const int MaxSegments = 4096;
-    private const int MinSegments = 8;
+    private const int MinSegments = 16;
+    private const int MinSegmentsOfRecords = 8;
 
     public required long MaxDiskBytes { get; init; }
 
@@ -22,8 +25,11 @@ internal sealed record StoreSettings
     /// <summary>What values go through between memory and disk.</summary>
     public ValueCodec Codec { get; init; } = ValueCodec.Plain;
 
+    /// <summary>The name of a key in the index, from the seed of the store.</summary>
+    public Func<CacheKey, long, ulong> HashOf { get; init; } = static (key, seed) => KeyHash.Of(key, seed);
+
     /// <summary>Records after which a segment is full whatever their size, so that erasing one never drops most of a small index.</summary>
-    public int MaxSegmentRecords => Math.Max(1, MaxEntries / MinSegments);
+    public int MaxSegmentRecords => Math.Max(1, MaxEntries / MinSegmentsOfRecords);
 
     /// <summary>
     /// Segments after which the oldest is reclaimed whatever the bytes: every restart begins a new one, so there can be many short
@@ -42,9 +48,13 @@ internal sealed record StoreSettings
         VerifyWrites = options.VerifyWrites,
         MaxQuarantineBytes = options.MaxQuarantineBytes,
         MinFreeDiskBytes = options.MinFreeDiskBytes,
+        HashOf = options.HashOf ?? (static (key, seed) => KeyHash.Of(key, seed)),
     };
 
-    /// <summary>At most an eighth of the disk budget.</summary>
+    /// <summary>
+    /// At most a sixteenth of the disk budget: the spare and, on average, half of the active segment are space in which nothing is
+    /// found, and what is erased at once is an entire segment.
+    /// </summary>
     public static long EffectiveSegmentBytes(DiskDistributedCacheOptions options) =>
         Math.Min(options.SegmentBytes, options.MaxDiskBytes / MinSegments);
 }

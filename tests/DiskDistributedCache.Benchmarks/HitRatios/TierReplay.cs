@@ -6,7 +6,8 @@ namespace DiskDistributedCache.Benchmarks.HitRatios;
 
 /// <summary>
 /// A trace on its way through the whole cache, on a real disk, one caller that awaits: a lookup, and a set on a miss. The disk has
-/// the size of the row for everything that it stores, headers and footers included, and memory has a tenth of it.
+/// the size of the row for everything that it stores, headers and footers included, and memory has a tenth of it. What is written to the
+/// disk is what the cache's own metric says.
 /// </summary>
 internal sealed class TierReplay(Trace trace, string directory, Action<FormattableString> progress)
 {
@@ -29,6 +30,12 @@ internal sealed class TierReplay(Trace trace, string directory, Action<Formattab
 
     /// <summary>The records of the objects that were stored.</summary>
     public long RecordBytes { get; private set; }
+
+    /// <summary>The objects that were stored.</summary>
+    public long SetBytes { get; private set; }
+
+    /// <summary>Bytes written to the disk, headers, footers and superblock included, for each byte of a value that was stored.</summary>
+    public double WriteAmplification => SetBytes == 0 ? 0 : WrittenBytes / (double)SetBytes;
 
     public async Task<HitCount> RunAsync(CacheSize size, CancellationToken stopped)
     {
@@ -70,6 +77,7 @@ internal sealed class TierReplay(Trace trace, string directory, Action<Formattab
             hits.Count(isHit, sizeBytes);
             if (!isHit)
             {
+                SetBytes += sizeBytes;
                 RecordBytes += RecordFormat.LengthOf((2L * trace.KeyOf(number).Length) + sizeBytes);
                 await cache.SetAsync(trace.KeyOf(number), new ReadOnlySequence<byte>(stored, 0, sizeBytes), s_noExpiry, stopped);
             }

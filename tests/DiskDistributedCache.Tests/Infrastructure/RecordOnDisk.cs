@@ -52,13 +52,13 @@ internal sealed class RecordOnDisk
             long number = long.Parse(Path.GetFileNameWithoutExtension(path), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
             var seed = new SegmentSeed(new Guid(bytes.AsSpan(16, 16)), number);
             int at = (int)BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(48));
-            while (RecordFormat.TryReadHeader(bytes.AsSpan(at), seed, out var header))
+            while (RecordFormat.TryReadHeader(bytes.AsSpan(at), seed.At(at), out var header))
             {
                 if (header.Kind == RecordKind.Value
                     && MemoryMarshal.Cast<byte, char>(bytes.AsSpan(at + 96, header.KeyBytes)).SequenceEqual(key)
                     && header.Sequence >= (newest is null ? 0 : BinaryPrimitives.ReadInt64LittleEndian(newest._header.AsSpan(24))))
                 {
-                    newest = new RecordOnDisk(path, at, bytes, seed);
+                    newest = new RecordOnDisk(path, at, bytes, seed.At(at));
                 }
 
                 at += (int)header.RecordBytes;

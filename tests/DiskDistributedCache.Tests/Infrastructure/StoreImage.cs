@@ -22,6 +22,9 @@ internal sealed class StoreImage
         return new StoreImage(files);
     }
 
+    public static StoreImage Of(DiskImage image) =>
+        new(new SortedDictionary<string, byte[]>(image.Files.ToDictionary(path => path, image.ReadAllBytes), StringComparer.Ordinal));
+
     public StoreImage Flipped(string path, int offset, byte bits)
     {
         byte[] bytes = (byte[])_files[path].Clone();
@@ -46,10 +49,39 @@ internal sealed class StoreImage
         return new StoreImage(files);
     }
 
+    /// <summary>
+    /// The files of this image, of whose contents each sector is taken from this one or, where they have it, from one of the others, by the throw
+    /// of a coin.
+    /// </summary>
+    public StoreImage MixedWith(IReadOnlyList<StoreImage> others, int sectorBytes, Random random)
+    {
+        var mixed = this;
+        foreach (var (path, bytes) in _files)
+        {
+            byte[] copy = (byte[])bytes.Clone();
+            for (int at = 0; at < copy.Length; at += sectorBytes)
+            {
+                if (random.Next(others.Count + 1) is var which and > 0 && others[which - 1]._files.TryGetValue(path, out byte[]? other) && other.Length > at)
+                {
+                    int length = Math.Min(sectorBytes, Math.Min(copy.Length, other.Length) - at);
+                    other.AsSpan(at, length).CopyTo(copy.AsSpan(at));
+                }
+            }
+
+            mixed = mixed.With(path, copy);
+        }
+
+        return mixed;
+    }
+
     /// <summary>Makes a directory hold this image and nothing else.</summary>
     public void WriteTo(string directory)
     {
-        Directory.Delete(directory, recursive: true);
+        if (Directory.Exists(directory))
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+
         foreach (var (path, bytes) in _files)
         {
             string full = Path.Combine(directory, path);

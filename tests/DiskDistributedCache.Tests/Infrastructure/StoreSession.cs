@@ -16,9 +16,20 @@ internal sealed class StoreSession : IDisposable
     private readonly CacheClock _clock;
     private long _sequence;
 
-    public StoreSession(string root, TestClock time, CacheModel model, IFileSystem? fileSystem = null, StoreSettings? settings = null)
+    /// <param name="root">The folder.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="model">What the callers know.</param>
+    /// <param name="fileSystem">Null for the real one.</param>
+    /// <param name="settings">Null for <see cref="SmallSettings"/>.</param>
+    /// <param name="vouches">Whether the witness is made to fit whatever the superblock says; otherwise it is as somebody has left it.</param>
+    public StoreSession(
+        string root, TestClock time, CacheModel model, IFileSystem? fileSystem = null, StoreSettings? settings = null, bool vouches = true)
     {
-        WitnessFolder.Vouch(root);
+        if (vouches)
+        {
+            WitnessFolder.Vouch(root);
+        }
+
         _directory = new CacheDirectory(fileSystem ?? s_realFileSystem, root, WitnessFolder.Path);
         _clock = new CacheClock(time);
         (Acknowledged, InFlight) = (model, model);
@@ -48,6 +59,9 @@ internal sealed class StoreSession : IDisposable
     };
 
     public SegmentStore Store { get; }
+
+    /// <summary>Called with the number of a mutation that was acknowledged and all that has been acknowledged by then.</summary>
+    public event Action<long, CacheModel>? Appended;
 
     /// <summary>What has been acknowledged.</summary>
     public CacheModel Acknowledged { get; private set; }
@@ -158,6 +172,7 @@ internal sealed class StoreSession : IDisposable
         }
 
         Acknowledged = InFlight;
+        Appended?.Invoke(mutation.Sequence, Acknowledged);
     }
 
     private sealed class NoTiers : StoreListener

@@ -25,6 +25,7 @@ internal sealed class SweepProcess : IAsyncDisposable
     /// <param name="mustKeep">Whether this process has to have what that one has set.</param>
     /// <param name="threshold">Errors above which the disk is given up.</param>
     /// <param name="ioTimeout">The longest that callers wait.</param>
+    /// <param name="hashOf">A hash under which different keys have the same name on disk; null for the true one.</param>
     public SweepProcess(
         string root,
         TestClock time,
@@ -32,7 +33,8 @@ internal sealed class SweepProcess : IAsyncDisposable
         SweepProcess? before = null,
         bool mustKeep = false,
         int threshold = 2,
-        TimeSpan? ioTimeout = null)
+        TimeSpan? ioTimeout = null,
+        Func<CacheKey, long, ulong>? hashOf = null)
     {
         (Root, Time, _isRoomy) = (root, time, isRoomy);
         (Truth, Coming) = (before?.Truth ?? Truth.Nothing, before?.Truth ?? Truth.Nothing);
@@ -52,6 +54,7 @@ internal sealed class SweepProcess : IAsyncDisposable
             HeartbeatInterval = s_never,
             HealthCheckInterval = s_never,
             RecoveryInterval = s_never,
+            HashOf = hashOf,
         };
         Cache = new TieredCache(options, Files, time, new CollectedLog());
     }
@@ -75,6 +78,12 @@ internal sealed class SweepProcess : IAsyncDisposable
 
     /// <summary>What went wrong.</summary>
     public List<string> Violations { get; } = [];
+
+    /// <summary>Reads of what had not died.</summary>
+    public int LiveCount { get; private set; }
+
+    /// <summary>Those of them that were answered.</summary>
+    public int HitCount { get; private set; }
 
     /// <summary>What happens at present, for the violations.</summary>
     public string Stage { get; set; } = "";
@@ -168,6 +177,12 @@ internal sealed class SweepProcess : IAsyncDisposable
 
     private void Judge(string key, byte[]? found, bool mustBeThere)
     {
+        if (Truth.IsSurelyAlive(key, Cache.Clock.NowTicks))
+        {
+            LiveCount++;
+            HitCount += found is null ? 0 : 1;
+        }
+
         if (Truth.Judge(key, found, Cache.Clock.NowTicks, mustBeThere) is { } violation)
         {
             Violate(violation);

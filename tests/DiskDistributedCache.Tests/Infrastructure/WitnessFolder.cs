@@ -48,6 +48,23 @@ internal static class WitnessFolder
         File.WriteAllBytes(WitnessOf(root), [.. sessions.SelectMany(session => session.ToByteArray())]);
     }
 
+    /// <summary>The witness of a cache directory; null where there is none.</summary>
+    public static byte[]? Read(string root) => File.Exists(WitnessOf(root)) ? File.ReadAllBytes(WitnessOf(root)) : null;
+
+    /// <summary>Makes the witness of a cache directory be this one, or none, and nothing revoke it.</summary>
+    public static void Put(string root, byte[]? witness)
+    {
+        File.Delete(RevocationOf(root));
+        if (witness is null)
+        {
+            File.Delete(WitnessOf(root));
+        }
+        else
+        {
+            File.WriteAllBytes(WitnessOf(root), witness);
+        }
+    }
+
     private static string FileOf(string root, string ending) =>
         System.IO.Path.Combine(Path, CacheDirectory.WitnessNameOf(System.IO.Path.Combine(System.IO.Path.GetFullPath(root), "diskcache-v1")) + ending);
 

@@ -11,6 +11,10 @@ internal sealed class DamageTable
 {
     public const string Superblock = "diskcache-v1/superblock";
 
+    private const int HeaderBytes = 96;
+    private const int FirstRecordAt = 128;
+
+    private readonly StoreHistory _history;
     private readonly StoreLayout _layout;
     private readonly bool _isClosedClean;
     private readonly bool _isTrusted;
@@ -18,6 +22,7 @@ internal sealed class DamageTable
 
     public DamageTable(StoreHistory history)
     {
+        _history = history;
         _layout = new StoreLayout(history.Image);
         _isClosedClean = history.Ending == Ending.Clean;
         _isTrusted = _isClosedClean || File.Exists("/proc/sys/kernel/random/boot_id");
@@ -47,7 +52,7 @@ internal sealed class DamageTable
         }
 
         var record = segment.Records.Find(record => offset >= record.Offset && offset < record.PayloadEnd);
-        return record is null ? Everything
+        return record is null ? (isActive && offset >= segment.RecordsEnd + HeaderBytes ? Nothing : Everything)
             : isActive && offset < record.Offset + 96 ? Nothing
             : isActive && record.Kind == 3 ? Behind(segment, record.Offset)
             : record.Kind == 1 ? AllBut(segment, record)
@@ -75,6 +80,68 @@ internal sealed class DamageTable
 
     public IReadOnlySet<CacheKey> ServedWithout(string path) =>
         path == Superblock ? Nothing : SegmentAt(path) is { } segment ? After(segment) : Everything;
+
+    /// <summary>
+    /// What has to be served when a file has these bytes, as many as it had. Several bytes cost what each of them costs, as long as all are in
+    /// one part of the file that something else stands in for, or in values; otherwise their segment and everything earlier.
+    /// </summary>
+    public IReadOnlySet<CacheKey> ServedAfterOverwrite(string path, byte[] bytes)
+    {
+        int[] changed = ChangedIn(_history.Image[path], bytes);
+        if (changed.Length == 0 || path == Superblock || SegmentAt(path) is not { } segment)
+        {
+            return changed.Length > 0 && path == Superblock ? Nothing : Everything;
+        }
+
+        bool isOnePart = IsActive(segment)
+            ? Array.TrueForAll(changed, at => IsInValue(segment, at)) || changed[0] > segment.LastByte
+            : changed[0] >= segment.RecordsEnd
+                || changed[^1] < FirstRecordAt
+                || (changed[0] >= FirstRecordAt + segment.CarriedBytes && changed[^1] < segment.RecordsEnd);
+        return isOnePart
+            ? changed.Aggregate(Everything, (served, at) => served.Intersect(ServedAfterFlip(path, at)).ToHashSet())
+            : ServedWithout(path);
+    }
+
+    /// <summary>Whether only records are other ones when a file has these bytes.</summary>
+    public bool IsInRecords(string path, byte[] bytes) =>
+        SegmentAt(path) is { } segment
+        && Array.TrueForAll(ChangedIn(_history.Image[path], bytes), at => at >= FirstRecordAt + segment.CarriedBytes && at < segment.RecordsEnd);
+
+    /// <summary>
+    /// What had been acknowledged before the last records of the active segment, where it looks exactly as if they had never been written: they
+    /// are behind the mark, the first of them does not verify, and behind where that one ended there is nothing. Else null.
+    /// </summary>
+    public CacheModel? BeforeUnwritten(StoreImage damaged)
+    {
+        if (_isClosedClean || !damaged.Paths.Contains(_layout.Segments[^1].Path, StringComparer.Ordinal))
+        {
+            return null;
+        }
+
+        var active = _layout.Segments[^1];
+        byte[] bytes = damaged[active.Path];
+        if (!IsActive(active) || bytes.Length != _history.Image[active.Path].Length || ChangedIn(_history.Image[active.Path], bytes) is not [int first, ..])
+        {
+            return null;
+        }
+
+        var torn = active.Records.Find(record => first < record.PayloadEnd);
+        if (torn is null || torn.Offset < _layout.MarkEndIn(active))
+        {
+            return null;
+        }
+
+        int end = first < torn.Offset + HeaderBytes ? torn.Offset + HeaderBytes : torn.End;
+        var last = bytes.AsSpan(0, end).LastIndexOfAnyExcept((byte)0) & ~7;
+        bool endsComplete = last >= 0 && bytes.AsSpan(last, 8).SequenceEqual(_history.Image[active.Path].AsSpan(torn.End - 8, 8));
+        return bytes.AsSpan(end).ContainsAnyExcept((byte)0) || (endsComplete && last + 8 > torn.Offset) ? null : _history.ModelBefore(torn.Sequence);
+    }
+
+    private static int[] ChangedIn(byte[] before, byte[] after) => [.. Enumerable.Range(0, before.Length).Where(at => before[at] != after[at])];
+
+    private static bool IsInValue(SegmentLayout segment, int at) =>
+        segment.Records.Exists(record => record.Kind == 1 && at >= record.Offset + HeaderBytes && at < record.PayloadEnd);
 
     private IReadOnlySet<CacheKey> Everything => AllBut(_ => false);
 

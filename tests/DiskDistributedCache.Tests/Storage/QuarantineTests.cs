@@ -23,7 +23,7 @@ public sealed class QuarantineTests : IDisposable
     [InlineData(0, 96 + 2, QuarantineReason.PayloadDamaged)]
     [InlineData(0, 40, QuarantineReason.HeaderDamaged)]
     [InlineData(-1, 60, QuarantineReason.Truncated)]
-    [InlineData(1, 0, QuarantineReason.WrongRecord)]
+    [InlineData(1, 0, QuarantineReason.HeaderDamaged)]
     public void A_record_that_does_not_verify_is_kept_with_what_is_known_of_it(int how, int at, QuarantineReason reason)
     {
         _scene.Open();

@@ -30,11 +30,32 @@ internal sealed class StoreHistory
 
     private readonly FaultyFileSystem _fileSystem = new();
     private readonly TestClock _time = TimeAt(s_begin);
+    private readonly List<(long Sequence, CacheModel Model)> _models = [];
+    private readonly List<StoreImage> _earlier = [];
 
-    private StoreHistory(Ending ending)
+    private StoreHistory(Ending ending, bool isAligned = false)
     {
         Ending = ending;
         using var directory = new ScratchDirectory();
+        if (isAligned)
+        {
+            Run(directory.Path, FirstAlignedProcess, close: true);
+            Run(directory.Path, LastAlignedProcess, close: ending == Ending.Clean);
+        }
+        else
+        {
+            RunAll(directory, ending);
+        }
+
+        Image = _earlier[^1];
+        WitnessFolder.Vouch(directory.Path);
+        Witness = ending == Ending.Clean ? null : WitnessFolder.Read(directory.Path);
+        WitnessFolder.Put(directory.Path, null);
+        Now = _time.GetUtcNow();
+    }
+
+    private void RunAll(ScratchDirectory directory, Ending ending)
+    {
         Run(directory.Path, FirstProcess, close: true);
         Run(directory.Path, KilledProcess, close: false);
         Run(directory.Path, ProcessWithTornWrite, close: true);
@@ -48,9 +69,6 @@ internal sealed class StoreHistory
         {
             Run(directory.Path, EarlyKilledProcess, close: false);
         }
-
-        Image = StoreImage.Take(directory.Path);
-        Now = _time.GetUtcNow();
     }
 
     public static CacheKey A { get; } = Data("a");
@@ -61,9 +79,22 @@ internal sealed class StoreHistory
 
     public CacheModel Model { get; private set; } = new();
 
+    /// <summary>What vouches for the store; null after a clean close.</summary>
+    public byte[]? Witness { get; }
+
+    /// <summary>The same store at some moments before.</summary>
+    public IReadOnlyList<StoreImage> Earlier => _earlier[..^1];
+
     public DateTimeOffset Now { get; }
 
     public static StoreHistory EndingAs(Ending ending) => new(ending);
+
+    /// <summary>A store whose records begin at sectors of 512 bytes, so that one can be put whole in the place of others.</summary>
+    public static StoreHistory AlignedEndingAs(Ending ending) => new(ending, isAligned: true);
+
+    /// <summary>What had been acknowledged before the mutation with this number.</summary>
+    public CacheModel ModelBefore(long sequence) =>
+        _models.Where(known => known.Sequence < sequence).OrderBy(known => known.Sequence).Select(known => known.Model).LastOrDefault(new CacheModel());
 
     public static TestClock TimeAt(DateTimeOffset now)
     {
@@ -81,12 +112,22 @@ internal sealed class StoreHistory
     private void Run(string directory, Action<StoreSession> work, bool close)
     {
         using var session = new StoreSession(directory, _time, Model, _fileSystem);
+        session.Appended += (sequence, model) =>
+        {
+            _models.Add((sequence, model));
+            if (_models.Count % 5 == 0)
+            {
+                _earlier.Add(StoreImage.Take(directory));
+            }
+        };
         work(session);
         Model = session.Acknowledged;
         if (close)
         {
             session.Close();
         }
+
+        _earlier.Add(StoreImage.Take(directory));
     }
 
     private void FirstProcess(StoreSession cache)
@@ -150,6 +191,42 @@ internal sealed class StoreHistory
         cache.Set(Data("u"), Bytes("u1"), ["t4", "t5"], sliding: TimeSpan.FromMinutes(10));
         cache.EvictByTag("t6");
         cache.Set(Data("v"), Bytes("v1"));
+    }
+
+    private static void FirstAlignedProcess(StoreSession cache)
+    {
+        cache.Set(A, AlignedBytes(384, A, 1));
+        foreach (string key in (string[])["b", "c", "d", "e", "f", "g", "h"])
+        {
+            cache.Set(Data(key), AlignedBytes(512, Data(key), 1));
+        }
+    }
+
+    /// <summary>Sectors with one value, and such with a removal and a value, or a clear of a tag and a value.</summary>
+    private static void LastAlignedProcess(StoreSession cache)
+    {
+        cache.Set(A, AlignedBytes(384, A, 2));
+        cache.Store.Heartbeat();
+        for (int round = 2; round < 5; round++)
+        {
+            cache.Set(Data("b"), AlignedBytes(512, Data("b"), round));
+            cache.Set(Data("c"), AlignedBytes(512, Data("c"), round));
+            cache.Remove(Data("b"));
+            cache.Set(Data("d"), AlignedBytes(512 - 104, Data("d"), round));
+            cache.Remove(Data("c"));
+            cache.Set(Data("e"), AlignedBytes(512 - 104, Data("e"), round));
+            cache.Set(Data("f"), AlignedBytes(512, Data("f"), round));
+        }
+
+        cache.Remove(Data("g"));
+    }
+
+    /// <summary>A value with which the record of a key without tags has so many bytes.</summary>
+    private static byte[] AlignedBytes(int recordBytes, CacheKey key, int number)
+    {
+        byte[] value = new byte[recordBytes - 104 - (2 * key.Text.Length)];
+        value.AsSpan().Fill((byte)((number * 16) + key.Text[0]));
+        return value;
     }
 
     private void EarlyKilledProcess(StoreSession cache)

@@ -13,8 +13,11 @@ namespace DiskDistributedCache.Tests.Storage;
 /// </summary>
 internal sealed class StoreLayout
 {
+    private readonly byte[] _newestSlot;
+
     public StoreLayout(StoreImage image)
     {
+        _newestSlot = image["diskcache-v1/superblock"].Chunk(4096).MaxBy(slot => BinaryPrimitives.ReadInt64LittleEndian(slot.AsSpan(16)))!;
         string storeId = new Guid(image["diskcache-v1/superblock"].AsSpan(24, 16)).ToString("N");
         foreach (string path in image.Paths)
         {
@@ -27,6 +30,10 @@ internal sealed class StoreLayout
 
     /// <summary>In the order of the log.</summary>
     public List<SegmentLayout> Segments { get; } = [];
+
+    /// <summary>Up to where the records of a segment are known to the superblock.</summary>
+    public long MarkEndIn(SegmentLayout segment) =>
+        BinaryPrimitives.ReadInt64LittleEndian(_newestSlot.AsSpan(104)) == segment.Number ? BinaryPrimitives.ReadInt64LittleEndian(_newestSlot.AsSpan(112)) : 0;
 
     /// <summary>The newest record of a key, by sequence number and then by position.</summary>
     public (SegmentLayout Segment, RecordLayout Record) NewestOf(CacheKey key) =>

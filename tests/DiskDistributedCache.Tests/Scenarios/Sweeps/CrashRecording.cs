@@ -8,6 +8,27 @@ internal sealed record CrashMoment(
 {
     /// <summary>Whether something vouches for the store, so that a killed process leaves all that it has acknowledged.</summary>
     public bool IsVouchedFor => Witness is { Length: > 0 } && Revocation is null;
+
+    /// <summary>
+    /// Where the process had found what another crash had left: that one's moment. It knows nothing of what was acknowledged then.
+    /// </summary>
+    public CrashMoment? Before { get; init; }
+
+    /// <summary>The keys that this process has changed, and acknowledged that, when it has found what another crash had left.</summary>
+    public IReadOnlyList<string> Changed { get; init; } = [];
+
+    /// <summary>What is wrong with what the next process reads; null when nothing is.</summary>
+    public string? Judge(string key, byte[]? found, long now, bool mustBeThere)
+    {
+        Truth[] possible = Before is null || Changed.Contains(key, StringComparer.Ordinal)
+            ? [Acknowledged, Coming]
+            : Changing == key ? [Coming, Before.Acknowledged, Before.Coming] : [Before.Acknowledged, Before.Coming];
+        string?[] judgements = Array.ConvertAll(possible, truth => truth.Judge(key, found, now, mustBeThere));
+        return judgements.Contains(null) ? null : judgements[0];
+    }
+
+    /// <summary>The key that this process is changing, when it has found what another crash had left.</summary>
+    public string? Changing { get; init; }
 }
 
 /// <summary>
@@ -27,6 +48,12 @@ internal sealed class CrashRecording : IDisposable
     private readonly TestClock _time = new();
     private readonly List<CrashMoment> _moments = [];
     private WriteRecording? _recording;
+    private CrashMoment? _before;
+    private IReadOnlyList<string> _changed = [];
+    private string? _changing;
+
+    /// <summary>Whether the process had to find all that was acknowledged before it.</summary>
+    public bool MustBeThere { get; private set; } = true;
 
     public WriteRecording Writes => _recording!;
 
@@ -40,10 +67,17 @@ internal sealed class CrashRecording : IDisposable
         return recording;
     }
 
-    /// <summary>Makes a folder hold what a crash at a moment left, and the folder of witnesses what was there then.</summary>
-    public static void Put(string root, DiskImage image, CrashMoment moment)
+    /// <summary>The life of the process that finds what a crash has left: it opens the store, changes two keys, and closes.</summary>
+    public static async Task<CrashRecording> TakeAfterAsync(Crash crash)
     {
-        image.WriteTo(root);
+        var recording = new CrashRecording();
+        await recording.RecordAsync(crash);
+        return recording;
+    }
+
+    /// <summary>Makes the folder of witnesses hold what was there at a moment.</summary>
+    public static void PutWitness(string root, CrashMoment moment)
+    {
         Put(SweepDisk.WitnessOf(root), moment.Witness);
         Put(SweepDisk.RevocationOf(root), moment.Revocation);
     }
@@ -72,11 +106,7 @@ internal sealed class CrashRecording : IDisposable
         await first.DisposeAsync();
 
         await using var process = new SweepProcess(root, _time, before: first, mustKeep: true);
-        _recording = process.Files.RecordWrites(root);
-        process.Files.Watch(Changing, _ => Note(process), process.InRoot);
-        process.Files.Watch(Changing, _ => Note(process), SweepDisk.ElsewhereOf(root));
-        process.Acknowledged += () => Note(process);
-        Note(process);
+        Follow(process);
         await process.StartAsync();
         await SweepWorkload.RunAsync(process, seed, steps: 30);
         await OweAndTrustAsync(process);
@@ -85,6 +115,44 @@ internal sealed class CrashRecording : IDisposable
         await process.DisposeAsync();
         Note(process);
         Assert.Empty(process.Violations);
+    }
+
+    private async Task RecordAsync(Crash crash)
+    {
+        string root = _disk.NewRoot();
+        crash.Put(root);
+        MustBeThere = crash.IsAllThere(root);
+        _before = crash.Moment;
+        _time.SetUtcNow(crash.Moment.Now);
+        await using var process = new SweepProcess(root, _time);
+        crash.Restart(process);
+        Follow(process);
+        process.Stage = "recovering";
+        await process.StartAsync();
+        await ChangeAsync("key 1", () => process.SetAsync("key 1", 600, ["tag 1"]), process);
+        await ChangeAsync("key 2", () => process.RemoveAsync("key 2"), process);
+        await process.HeartbeatAsync();
+        process.Stage = "close";
+        await process.DisposeAsync();
+        Note(process);
+    }
+
+    private async Task ChangeAsync(string key, Func<Task> change, SweepProcess process)
+    {
+        _changing = key;
+        process.Stage = $"changes {key}";
+        await change();
+        (_changed, _changing) = ([.. _changed, key], null);
+        Note(process);
+    }
+
+    private void Follow(SweepProcess process)
+    {
+        _recording = process.Files.RecordWrites(process.Root);
+        process.Files.Watch(Changing, _ => Note(process), process.InRoot);
+        process.Files.Watch(Changing, _ => Note(process), SweepDisk.ElsewhereOf(process.Root));
+        process.Acknowledged += () => Note(process);
+        Note(process);
     }
 
     private static async Task OweAndTrustAsync(SweepProcess process)
@@ -130,7 +198,12 @@ internal sealed class CrashRecording : IDisposable
             process.Truth,
             process.Coming,
             _time.GetUtcNow(),
-            process.Stage);
+            process.Stage)
+        {
+            Before = _before,
+            Changed = _changed,
+            Changing = _changing,
+        };
         lock (_moments)
         {
             if (_moments is not [.., var last] || !IsSame(last, moment))
@@ -144,6 +217,7 @@ internal sealed class CrashRecording : IDisposable
         one.Changes == other.Changes
         && one.Acknowledged == other.Acknowledged
         && one.Coming == other.Coming
+        && one.Changed == other.Changed
         && one.Witness.AsSpan().SequenceEqual(other.Witness)
         && one.Revocation.AsSpan().SequenceEqual(other.Revocation);
 

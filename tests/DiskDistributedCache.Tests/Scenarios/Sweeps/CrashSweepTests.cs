@@ -1,7 +1,4 @@
 using System.Collections.Concurrent;
-using DiskDistributedCache.Storage;
-using DiskDistributedCache.Tests.Infrastructure;
-using DiskDistributedCache.Tests.Storage;
 
 namespace DiskDistributedCache.Tests.Scenarios.Sweeps;
 
@@ -27,7 +24,7 @@ public sealed class CrashSweepTests
     {
         using var recording = await CrashRecording.TakeAsync(seed);
         int end = recording.Writes.Changes.Count;
-        await SweepAsync(recording, recording.Moments.Select(moment => new Crash(moment, () => recording.Writes.ImageAfter(moment.Changes))
+        await SweepAsync(recording, recording.Moments.Select(moment => new Crash(moment, root => recording.Writes.ImageAfter(moment.Changes).WriteTo(root))
         {
             Name = $"seed {seed}, killed after call {moment.Changes} of {end}, {moment.Stage}",
             MustBeThere = moment.IsVouchedFor || moment.Changes == 0 || moment.Changes == end,
@@ -45,7 +42,7 @@ public sealed class CrashSweepTests
             let moment = recording.Moments.Last(moment => moment.Changes == call)
             from bytes in Enumerable.Range(1, recording.Writes.BytesAfter(call))
             where SweepCase.IsFull || bytes % 4096 < 128 || bytes % 4096 > 4080 || bytes % 64 == 0
-            select new Crash(moment, () => recording.Writes.ImageAfter(call, bytes))
+            select new Crash(moment, root => recording.Writes.ImageAfter(call, bytes).WriteTo(root))
             {
                 Name = $"seed {seed}, killed after {bytes} bytes of call {call + 1} ({changes[call]})",
                 MustBeThere = !changes[call].Path.EndsWith("superblock", StringComparison.Ordinal),
@@ -61,7 +58,7 @@ public sealed class CrashSweepTests
         var crashes =
             from moment in recording.Moments
             from kept in SweepCase.IsFull ? Enumerable.Range(0, 8) : [0, moment.Changes]
-            select new Crash(moment, () => AfterPowerCut(recording, moment, kept))
+            select new Crash(moment, root => AfterPowerCut(recording, moment, kept).WriteTo(root))
             {
                 Name = $"seed {seed}, power cut {kept} after call {moment.Changes}, {moment.Stage}",
                 BootId = Guid.NewGuid(),
@@ -75,7 +72,7 @@ public sealed class CrashSweepTests
     {
         using var recording = await CrashRecording.TakeAsync(seed);
         var last = recording.Moments[^1];
-        await SweepAsync(recording, Enumerable.Range(0, 8).Select(kept => new Crash(last, () => AfterPowerCut(recording, last, kept))
+        await SweepAsync(recording, Enumerable.Range(0, 8).Select(kept => new Crash(last, root => AfterPowerCut(recording, last, kept).WriteTo(root))
         {
             Name = $"seed {seed}, power cut {kept} after the close",
             BootId = Guid.NewGuid(),
@@ -97,7 +94,10 @@ public sealed class CrashSweepTests
             Interlocked.Increment(ref count);
             try
             {
-                await CheckAsync(crash);
+                foreach (string violation in (await crash.CheckAsync()).Violations)
+                {
+                    _violations.Enqueue(violation);
+                }
             }
             catch (Exception exception)
             {
@@ -107,55 +107,5 @@ public sealed class CrashSweepTests
         Assert.True(count > 0 && recording.Writes.Changes.Count > LastCalls);
         Assert.True(
             _violations.IsEmpty, $"{_violations.Count} violations in {count} crashes:\n" + string.Join('\n', _violations.Order().Take(40)));
-    }
-
-    private async Task CheckAsync(Crash crash)
-    {
-        using var disk = new SweepDisk();
-        string root = disk.NewRoot();
-        CrashRecording.Put(root, crash.Take(), crash.Moment);
-        bool mustBeThere = crash.MustBeThere && !(crash.Moment.Stage == CrashRecording.Trusting && IsSuspect(root));
-        await using var next = new SweepProcess(root, StoreHistory.TimeAt(crash.Moment.Now));
-        if (crash.BootId is { } bootId)
-        {
-            next.Files.OverrideText("/proc/sys/kernel/random/boot_id", bootId.ToString());
-        }
-
-        await next.StartAsync();
-        foreach (string key in SweepProcess.Keys)
-        {
-            byte[]? found = await next.FindAsync(key);
-            long now = next.Cache.Clock.NowTicks;
-            if (crash.Moment.Acknowledged.Judge(key, found, now, mustBeThere) is { } violation
-                && crash.Moment.Coming.Judge(key, found, now, mustBeThere) is not null)
-            {
-                _violations.Enqueue($"{crash.Name}: {violation}");
-            }
-        }
-
-        await next.SetAsync("newer", 500);
-        if (await next.FindAsync("newer") is null || next.Cache.GetStatus().Mode != DiskCacheMode.Normal)
-        {
-            _violations.Enqueue($"{crash.Name}: the next process does not work: {next.Cache.GetStatus().Reason}");
-        }
-    }
-
-    /// <summary>While trust comes back the proof of health is there before the flag is gone.</summary>
-    private static bool IsSuspect(string root)
-    {
-        byte[] bytes = File.ReadAllBytes(Path.Combine(root, "diskcache-v1", "superblock"));
-        return Enumerable.Range(0, Superblock.SlotCount).Any(slot =>
-            Superblock.TryRead(bytes.AsSpan(slot * Superblock.SlotBytes, Superblock.SlotBytes), slot) is { IsSuspect: true });
-    }
-
-    /// <summary>One end of a process, or of the power.</summary>
-    private sealed record Crash(CrashMoment Moment, Func<DiskImage> Take)
-    {
-        public required string Name { get; init; }
-
-        public bool MustBeThere { get; init; }
-
-        /// <summary>Which run of the operating system comes next; null for the same one.</summary>
-        public Guid? BootId { get; init; }
     }
 }

@@ -4,7 +4,7 @@ using DiskDistributedCache.Tests.Infrastructure;
 namespace DiskDistributedCache.Tests.Scenarios.Sweeps;
 
 /// <summary>What a fault does to a call, by a name that a failure prints.</summary>
-internal sealed record SweepFault(string Name, FileOperation Operation, Action<FaultyFileSystem, string, int, int> Plan)
+internal sealed record SweepFault(string Name, FileOperation Operation, Func<FaultyFileSystem, string, int, int, Fault> Plan)
 {
     public static IReadOnlyList<SweepFault> All { get; } =
     [
@@ -46,6 +46,11 @@ internal enum SweepStage
 
     /// <summary>In the folder of witnesses, from before the opening; the disk of the segments fails in the middle of it.</summary>
     Witness,
+
+    /// <summary>
+    /// While the disk is brought back after an outage, and then, when it is well again, while that is tried once more, and afterwards.
+    /// </summary>
+    SecondRecovery,
 }
 
 /// <summary>One run: this fault strikes from the N-th call on, so many times.</summary>
@@ -57,8 +62,24 @@ internal sealed record SweepCase(SweepStage Stage, SweepFault Fault, int Seed, i
     private const int FullScale = 25;
     private const int FullSeeds = 12;
 
+    /// <summary>Another fault, planned at the same time, or for the second recovery; null for none.</summary>
+    public SweepFault? Second { get; init; }
+
+    /// <summary>From which call on the other fault strikes, counted by itself.</summary>
+    public int SecondCall { get; init; }
+
+    public int SecondTimes { get; init; } = 1;
+
+    /// <summary>What the disk said in the outage before a recovery.</summary>
+    public DiskError Outage { get; init; } = DiskError.ReadOnlyFileSystem;
+
+    /// <summary>Whether the disk says at some time that it is full.</summary>
+    public bool HasFullDisk => Fault.IsFullDisk || Second is { IsFullDisk: true } || Outage == DiskError.NoSpace;
+
     public override string ToString() =>
-        $"{Stage}, {Fault.Name}, seed {Seed}, call {Call}, {(Times == int.MaxValue ? "for good" : $"{Times} times")}, {(IsRoomy ? "roomy" : "tight")}";
+        $"{Stage}, {Fault.Name}, seed {Seed}, call {Call}, {TimesOf(Times)}, {(IsRoomy ? "roomy" : "tight")}"
+        + (Second is null ? "" : $", and {Second.Name} at {SecondCall}, {TimesOf(SecondTimes)}")
+        + (Outage == DiskError.ReadOnlyFileSystem ? "" : $", after {Outage}");
 
     /// <summary>The cases of a kind of fault at a stage: all, or as many as asked for, in an order that is the same each time.</summary>
     public static async Task<IReadOnlyList<SweepCase>> ChooseAsync(SweepStage stage, SweepFault fault, int count)
@@ -84,6 +105,8 @@ internal sealed record SweepCase(SweepStage Stage, SweepFault Fault, int Seed, i
         return chosen[..Math.Min(chosen.Length, count * (IsFull ? FullScale : 1))];
     }
 
+    private static string TimesOf(int times) => times == int.MaxValue ? "for good" : $"{times} times";
+
     /// <summary>Runs the cases over two workers. Fails with the first violations, in full.</summary>
     public static async Task SweepAsync(IReadOnlyList<SweepCase> cases)
     {
@@ -93,7 +116,7 @@ internal sealed record SweepCase(SweepStage Stage, SweepFault Fault, int Seed, i
             new ParallelOptions { MaxDegreeOfParallelism = 2 },
             async (@case, _) =>
             {
-                foreach (string violation in await SweepRun.RunAsync(@case))
+                foreach (string violation in (await SweepRun.RunAsync(@case)).Violations)
                 {
                     violations.Enqueue($"{@case}: {violation}");
                 }

@@ -2,6 +2,14 @@ using DiskDistributedCache.Tests.Infrastructure;
 
 namespace DiskDistributedCache.Tests.Scenarios.Sweeps;
 
+/// <summary>What a run has shown.</summary>
+/// <param name="Violations">What went wrong.</param>
+/// <param name="IsStruck">Whether the fault struck at all.</param>
+/// <param name="IsStruckAgain">Whether the second one did.</param>
+/// <param name="LiveCount">Reads, by the process after a recovery, of what had not died.</param>
+/// <param name="HitCount">Those of them that were answered.</param>
+internal sealed record SweepResult(IReadOnlyList<string> Violations, bool IsStruck, bool IsStruckAgain, int LiveCount, int HitCount);
+
 /// <summary>
 /// One run of the I/O-error sweep: a process works while the disk fails, it is killed in the middle of that (in an image; here it
 /// goes on), the disk heals, what is new is written, and the process is killed or closed. Each time the next one has to find
@@ -13,11 +21,14 @@ internal sealed class SweepRun : IDisposable
     private readonly SweepDisk _disk = new();
     private readonly TestClock _time = new();
     private readonly List<string> _violations = [];
+    private Fault? _first;
+    private Fault? _second;
+    private int _liveCount;
+    private int _hitCount;
 
     private SweepRun(SweepCase @case) => _case = @case;
 
-    /// <summary>What went wrong.</summary>
-    public static async Task<IReadOnlyList<string>> RunAsync(SweepCase @case)
+    public static async Task<SweepResult> RunAsync(SweepCase @case)
     {
         using var run = new SweepRun(@case);
         try
@@ -29,17 +40,21 @@ internal sealed class SweepRun : IDisposable
             run._violations.Add($"threw {exception}");
         }
 
-        return run._violations;
+        return new SweepResult(
+            run._violations, run._first is { StruckCount: > 0 }, run._second is { StruckCount: > 0 }, run._liveCount, run._hitCount);
     }
 
     /// <summary>How many calls there are that a fault of this kind can strike.</summary>
-    public static async Task<int> CountCallsAsync(SweepCase @case)
+    public static async Task<int> CountCallsAsync(SweepCase @case) => (await CountCallsAsync(@case, [@case.Fault.Operation]))[0];
+
+    /// <summary>How many calls of each of these kinds there are.</summary>
+    public static async Task<int[]> CountCallsAsync(SweepCase @case, FileOperation[] operations)
     {
         using var run = new SweepRun(@case);
         string root = await run.PrepareAsync();
         await using var process = await run.BeginAsync(root, countOnly: true);
         await run.WorkAsync(process);
-        return process.Files.CountCalls(@case.Fault.Operation, run.StruckPath(process));
+        return Array.ConvertAll(operations, operation => process.Files.CountCalls(operation, run.StruckPath(process)));
     }
 
     public void Dispose() => _disk.Dispose();
@@ -96,7 +111,7 @@ internal sealed class SweepRun : IDisposable
         await next.StartAsync();
 
         // On a disk that says that it is full the oldest has to go.
-        await next.CheckAsync(mustBeThere && !_case.Fault.IsFullDisk, mustBeThere ? [] : ["new"]);
+        await next.CheckAsync(mustBeThere && !_case.HasFullDisk, mustBeThere ? [] : ["new"]);
         if (mustBeThere && await next.GetAsync("new", mustBeThere: false) is null)
         {
             next.Violate("what was set after the recovery is gone");
@@ -110,6 +125,10 @@ internal sealed class SweepRun : IDisposable
         }
 
         _violations.AddRange(next.Violations);
+        if (mustBeThere)
+        {
+            (_liveCount, _hitCount) = (_liveCount + next.LiveCount, _hitCount + next.HitCount);
+        }
     }
 
     /// <summary>The store that the process finds: none, or one with a past.</summary>
@@ -121,26 +140,26 @@ internal sealed class SweepRun : IDisposable
             await using var first = new SweepProcess(root, _time, _case.IsRoomy);
             await first.StartAsync();
             await SweepWorkload.RunAsync(first, _case.Seed + 100, steps: 20);
-            _first = first;
+            _before = first;
             return _case.Stage == SweepStage.OpeningKilled ? _disk.ImageOf(root) : root;
         }
 
         return root;
     }
 
-    private SweepProcess? _first;
+    private SweepProcess? _before;
 
     private async Task<SweepProcess> BeginAsync(string root, bool countOnly)
     {
-        var process = new SweepProcess(root, _time, _case.IsRoomy, _first, threshold: 1 + (_case.Call / 3 % 3 * 4));
-        if (_case.Stage is SweepStage.Workload or SweepStage.Recovery)
+        var process = new SweepProcess(root, _time, _case.IsRoomy, _before, threshold: 1 + (_case.Call / 3 % 3 * 4));
+        if (_case.Stage is SweepStage.Workload or SweepStage.Recovery or SweepStage.SecondRecovery)
         {
             await process.StartAsync();
         }
 
-        if (_case.Stage == SweepStage.Recovery)
+        if (_case.Stage is SweepStage.Recovery or SweepStage.SecondRecovery)
         {
-            process.Files.Fail(FileOperation.Any, process.InRoot, error: DiskError.ReadOnlyFileSystem);
+            process.Files.Fail(FileOperation.Any, process.InRoot, error: _case.Outage);
             await SweepWorkload.RunAsync(process, _case.Seed, steps: 15);
             process.Files.Heal();
         }
@@ -148,11 +167,18 @@ internal sealed class SweepRun : IDisposable
         process.Files.KeepsCalls = countOnly;
         if (!countOnly)
         {
-            _case.Fault.Plan(process.Files, StruckPath(process), _case.Call - 1, _case.Times);
+            _first = _case.Fault.Plan(process.Files, StruckPath(process), _case.Call - 1, _case.Times);
+            if (_case.Stage != SweepStage.SecondRecovery)
+            {
+                PlanSecond(process);
+            }
         }
 
         return process;
     }
+
+    private void PlanSecond(SweepProcess process) =>
+        _second = _case.Second?.Plan(process.Files, StruckPath(process), _case.SecondCall - 1, _case.SecondTimes);
 
     private async Task WorkAsync(SweepProcess process)
     {
@@ -165,11 +191,13 @@ internal sealed class SweepRun : IDisposable
                 await process.StartAsync();
                 await SweepWorkload.RunAsync(process, _case.Seed, steps: 8);
                 break;
+            case SweepStage.SecondRecovery:
+                await RecoverAsync(process);
+                process.Files.Heal();
+                PlanSecond(process);
+                goto case SweepStage.Recovery;
             case SweepStage.Recovery:
-                process.Wait();
-                await process.HeartbeatAsync();
-                await process.RecoverAsync();
-                await process.TrustAsync();
+                await RecoverAsync(process);
                 await SweepWorkload.RunAsync(process, _case.Seed + 200, steps: 8);
                 break;
             case SweepStage.Witness:
@@ -181,6 +209,14 @@ internal sealed class SweepRun : IDisposable
                 await process.ClearAsync();
                 break;
         }
+    }
+
+    private static async Task RecoverAsync(SweepProcess process)
+    {
+        process.Wait();
+        await process.HeartbeatAsync();
+        await process.RecoverAsync();
+        await process.TrustAsync();
     }
 
     private string StruckPath(SweepProcess process) =>
