@@ -177,13 +177,13 @@ internal sealed class FallbackClaims : ClaimFamily
                 long began = Stopwatch.GetTimestamp();
                 if (what < 3)
                 {
-                    await cache.SetAsync(key, _workload.Value(entry), s_noExpiry);
+                    await cache.SetAsync(key, _workload.Value(entry), s_noExpiry, CancellationToken.None);
                 }
                 else if (what < 4)
                 {
-                    await cache.RemoveAsync(key);
+                    await cache.RemoveAsync(key, CancellationToken.None);
                 }
-                else if (await cache.TryGetAsync(key, found))
+                else if (await cache.TryGetAsync(key, found, CancellationToken.None))
                 {
                     _workload.Check(entry, found.WrittenSpan);
                 }
