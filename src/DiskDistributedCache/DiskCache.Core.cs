@@ -76,6 +76,19 @@ public sealed partial class DiskCache
         return false;
     }
 
+    /// <summary>Writes a value that nobody keeps without making an entry of it.</summary>
+    private bool TryCopyNow(string? key, IBufferWriter<byte> destination, CancellationToken token)
+    {
+        if (key is null || !_startAwaited || _closed || _savings.NeedsEntry || token.IsCancellationRequested
+            || _tiers.TryCopyNow(DataKey(key), destination) < 0)
+        {
+            return false;
+        }
+
+        DiskCacheLookup.Record(DiskCacheTier.Disk);
+        return true;
+    }
+
     /// <summary>Whether a miss would be taken for the truth.</summary>
     private bool MustKnow(in CacheKey key) => key.Space == KeySpace.Data && (_throwsOnUnknown || _tiers.IsRetained(key));
 

@@ -112,20 +112,25 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
     {
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(destination);
-        return Write(Find(key), destination);
+        return TryCopyNow(key, destination, CancellationToken.None) || Write(Find(key), destination);
     }
 
     /// <inheritdoc cref="TryGet(string, IBufferWriter{byte})"/>
     /// <exception cref="OperationCanceledException">The token was cancelled before the call.</exception>
     public ValueTask<bool> TryGetAsync(string key, IBufferWriter<byte> destination, CancellationToken token = default)
     {
-        if (destination is null || !TryFindNow(KeySpace.Data, key, token, out var entry))
-        {
-            return FindAndWriteAsync(key, destination, token);
-        }
-
         try
         {
+            if (destination is not null && TryCopyNow(key, destination, token))
+            {
+                return new ValueTask<bool>(true);
+            }
+
+            if (destination is null || !TryFindNow(KeySpace.Data, key, token, out var entry))
+            {
+                return FindAndWriteAsync(key, destination, token);
+            }
+
             return new ValueTask<bool>(Write(entry, destination));
         }
         catch (Exception exception)

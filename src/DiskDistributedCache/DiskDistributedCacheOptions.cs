@@ -39,7 +39,7 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
     public long MaxEntryBytes { get; set; } = 64L << 20;
 
     /// <summary>
-    /// Bytes of one segment file. Default 16 MiB; 64 KiB to 1 GiB; lowered to an eighth of <see cref="MaxDiskBytes"/> where
+    /// Bytes of one segment file. Default 16 MiB; 64 KiB to 1 GiB; lowered to a sixteenth of <see cref="MaxDiskBytes"/> where
     /// that is less. An entry that does not fit has a segment of its own.
     /// </summary>
     public int SegmentBytes { get; set; } = 16 << 20;

@@ -12,7 +12,7 @@ internal sealed class DiskDistributedCacheOptionsValidator : IValidateOptions<Di
     private const int MaxSegmentBytes = 1 << 30;
     private const long MinDiskBytes = 1 << 20;
     private const int MaxSegmentCount = 4_096;
-    private const int MinSegmentCount = 8;
+    private const int MinSegmentCount = 16;
     private const int MaxUnitChars = 63;
 
     private static readonly TimeSpan s_minIoTimeout = TimeSpan.FromMilliseconds(1);

@@ -27,6 +27,9 @@ internal sealed class Savings
         }
     }
 
+    /// <summary>Whether the application is asked, which takes an entry.</summary>
+    public bool NeedsEntry => _savedPerHit is not null;
+
     /// <summary>A caller got an entry from a tier.</summary>
     public void Count(CacheEntry entry, DiskCacheTier tier)
     {

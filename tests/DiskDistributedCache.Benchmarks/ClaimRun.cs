@@ -20,13 +20,19 @@ internal sealed class ClaimRun(ClaimsArguments arguments, string directory, Canc
     public string NewDirectory(string name) => Directory.CreateDirectory(Path.Combine(directory, name)).FullName;
 
     /// <summary>Prints a comparison. Times are microseconds per operation, over all callers together.</summary>
-    public void Claim(string name, double ours, double other) =>
+    public void Claim(string name, double ours, double other)
+    {
+        double ratio = other / ours;
+        string digits = ratio < 0.1 ? "0.0000" : "0.00";
         Result(string.Create(
-            CultureInfo.InvariantCulture, $"claim {name} ratio={other / ours:0.00} ours={ours:0.000} other={other:0.000}"));
+            CultureInfo.InvariantCulture,
+            $"claim {name} ratio={ratio.ToString(digits, CultureInfo.InvariantCulture)} ours={ours:0.000} other={other:0.000}"));
+    }
 
+    /// <summary>Prints figures as they are named, and the bars that they have to reach.</summary>
     public void Result(string line)
     {
-        _results.WriteLine(line);
+        _results.WriteLine(Bars.Judge(line));
         _results.Flush();
     }
 

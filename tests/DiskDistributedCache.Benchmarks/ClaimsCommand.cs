@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using DiskDistributedCache.Benchmarks.Http;
 
 namespace DiskDistributedCache.Benchmarks;
 
@@ -6,7 +7,10 @@ namespace DiskDistributedCache.Benchmarks;
 internal static class ClaimsCommand
 {
     private static readonly ClaimFamily[] s_families =
-        [new DiskTierClaims(), new MemoryTierClaims(), new ReopenClaims(), new CompressionClaims()];
+    [
+        new DiskTierClaims(), new MemoryTierClaims(), new EvictingSetClaims(), new AllocationClaims(), new ReopenClaims(), new RestartClaims(),
+        new ReclaimClaims(), new FallbackClaims(), new CompressionClaims(), new HttpClaims(), new GrowthClaims(),
+    ];
 
     /// <returns>The exit code: 0, 1 when a claim could not be measured, 2 when no claim has a wanted name, 130 when stopped.</returns>
     public static async Task<int> RunAsync(ClaimsArguments arguments)

@@ -10,6 +10,19 @@ internal sealed record Turn(string Name, int Callers, Func<Stint[], Task> RunAsy
 
     /// <summary>Clock and common count are looked at once in so many operations of a caller.</summary>
     public int Handful { get; init; } = DefaultHandful;
+
+    /// <summary>How long it lasts; null for as long as any turn of the run.</summary>
+    public TimeSpan? Duration { get; init; }
+
+    /// <summary>What the turn has measured by itself, asked when it is over; null where its time per operation is what counts.</summary>
+    public Func<double>? Figure { get; init; }
+
+    /// <summary>A turn that is one measurement.</summary>
+    public static Turn Measuring(string name, Func<Task<double>> measureAsync)
+    {
+        double figure = 0;
+        return new Turn(name, 1, async _ => figure = await measureAsync()) { Figure = () => figure };
+    }
 }
 
 /// <summary>
@@ -59,10 +72,10 @@ internal sealed class Comparison(ClaimRun run, string name)
         GC.Collect();
         GC.WaitForPendingFinalizers();
         Writeback.Finish();
-        var limit = new TurnLimit(run.Scale.Turn, turn.MaxOperations, turn.Handful);
+        var limit = new TurnLimit(turn.Duration ?? run.Scale.Turn, turn.MaxOperations, turn.Handful);
         Stint[] stints = [.. Enumerable.Range(0, turn.Callers).Select(caller => new Stint(caller, limit))];
         await turn.RunAsync(stints);
-        return limit.IsSpent ? OfAll(stints) : OfEach(stints);
+        return turn.Figure is { } figure ? figure() : limit.IsSpent ? OfAll(stints) : OfEach(stints);
     }
 
     /// <summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using System.IO.Abstractions;
 
 namespace DiskDistributedCache.Benchmarks;
@@ -8,13 +9,16 @@ internal static class OurCache
 {
     private static readonly TimeSpan s_openingLimit = TimeSpan.FromSeconds(60);
 
-    public static DiskCache Create(DiskDistributedCacheOptions options, IFileSystem? fileSystem = null) => new(options, fileSystem);
+    public static DiskCache Create(
+        DiskDistributedCacheOptions options, IFileSystem? fileSystem = null, IMeterFactory? meters = null) =>
+        new(options, fileSystem, meterFactory: meters);
 
     /// <summary>Makes a cache and waits until its store is open.</summary>
     /// <exception cref="InvalidOperationException">The store was not open in time.</exception>
-    public static async Task<DiskCache> OpenAsync(DiskDistributedCacheOptions options)
+    public static async Task<DiskCache> OpenAsync(
+        DiskDistributedCacheOptions options, IFileSystem? fileSystem = null, IMeterFactory? meters = null)
     {
-        var cache = Create(options);
+        var cache = Create(options, fileSystem, meters);
 
         // The first use opens the store.
         await cache.GetAsync("the store is opened by this");
@@ -52,6 +56,22 @@ internal static class OurCache
 
             await Task.Delay(TimeSpan.FromMilliseconds(1));
         }
+    }
+
+    /// <summary>Waits for what the cache does by itself. False when it has not in time.</summary>
+    public static async Task<bool> UntilAsync(Func<bool> isSo, TimeSpan limit)
+    {
+        for (long started = Stopwatch.GetTimestamp(); !isSo();)
+        {
+            if (Stopwatch.GetElapsedTime(started) > limit)
+            {
+                return false;
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(1));
+        }
+
+        return true;
     }
 
     /// <summary>Fails when the disk was given up on the way: the figures would be those of the memory tier.</summary>

@@ -1,5 +1,6 @@
 using DiskDistributedCache.Benchmarks;
 using DiskDistributedCache.Benchmarks.HitRatios;
+using DiskDistributedCache.Benchmarks.Http;
 
 Func<Task<int>> command;
 try
@@ -11,6 +12,7 @@ catch (ArgumentException problem)
     Console.Error.WriteLine(problem.Message);
     Console.Error.WriteLine(ClaimsArguments.Usage);
     Console.Error.WriteLine(HitRatioArguments.Usage);
+    Console.Error.WriteLine(SavedOutput.Usage);
     return 2;
 }
 
@@ -26,7 +28,17 @@ static Func<Task<int>> Choose(string[] arguments)
         case ["hitratio", .. var rest]:
             var hitRatio = HitRatioArguments.Parse(rest);
             return () => HitRatioCommand.RunAsync(hitRatio);
+        case ["table", .. var files] when files.Length > 0:
+            return () => SavedOutput.TableAsync(files);
+        case ["plot", .. var files] when files.Length > 0:
+            return () => SavedOutput.PlotAsync(files);
+        case [StoreOpening.HoldCommand, .. var rest]:
+            // Not for people: claims starts it, and kills it.
+            var held = StoreOpening.ParseHold(rest);
+            return held.HoldAsync;
+        case [ReportSite.Command, var store, var place]:
+            return () => ReportSite.RunAsync(store, place);
         default:
-            throw new ArgumentException("The commands are 'claims' and 'hitratio'.");
+            throw new ArgumentException("The commands are 'claims', 'hitratio', 'table' and 'plot'.");
     }
 }

@@ -1,3 +1,5 @@
+using DiskDistributedCache.Benchmarks.HitRatios;
+
 namespace DiskDistributedCache.Benchmarks;
 
 /// <summary>How much is measured. A turn is the share of one contestant in one round.</summary>
@@ -12,6 +14,10 @@ internal sealed record Scale
         EntriesOf16KiB = 20_000,
         EntriesOf128KiB = 2_500,
         EntriesToReopen = 1_000_000,
+        EntriesToGrowBy = [10_000, 100_000, 1_000_000, 10_000_000],
+        SickTurn = TimeSpan.FromSeconds(1),
+        Traces = HitRatioArguments.OwnTraces,
+        RequestsToReplay = int.MaxValue,
     };
 
     public static readonly Scale Quick = new()
@@ -23,6 +29,10 @@ internal sealed record Scale
         EntriesOf16KiB = 1_000,
         EntriesOf128KiB = 200,
         EntriesToReopen = 100_000,
+        EntriesToGrowBy = [10_000, 100_000],
+        SickTurn = TimeSpan.FromMilliseconds(200),
+        Traces = HitRatioArguments.OwnTraces.Take(1),
+        RequestsToReplay = 15_000,
     };
 
     public required int Rounds { get; init; }
@@ -39,4 +49,16 @@ internal sealed record Scale
     public required int EntriesOf128KiB { get; init; }
 
     public required int EntriesToReopen { get; init; }
+
+    /// <summary>The sizes of the stores whose cost is compared, ascending.</summary>
+    public required IReadOnlyList<int> EntriesToGrowBy { get; init; }
+
+    /// <summary>How long a disk is sick in a turn; a caller waits 80 ms for one that hangs.</summary>
+    public required TimeSpan SickTurn { get; init; }
+
+    /// <summary>The recorded traces that are replayed.</summary>
+    public required IEnumerable<string> Traces { get; init; }
+
+    /// <summary>The most requests of a recorded trace that are replayed.</summary>
+    public required int RequestsToReplay { get; init; }
 }

@@ -11,6 +11,8 @@ internal sealed class Workload
     private const int Seed = 20_260_101;
     private const int DistinctValues = 256;
     private const int ComparedBytes = 8;
+    private const int ZipfDraws = 1 << 18;
+    private const double ZipfExponent = 0.99;
 
     private readonly string[] _keys;
     private readonly byte[][] _values = new byte[DistinctValues][];
@@ -58,6 +60,27 @@ internal sealed class Workload
     /// would overwrite the same few entries again and again.
     /// </summary>
     public SharedWalk WalkForAll() => new(_order);
+
+    /// <summary>
+    /// A walk for each caller through entries drawn by Zipf's law: the n-th most popular one has a share that falls with the power of n that is
+    /// usual for caches. Callers meet at the popular ones.
+    /// </summary>
+    public EntryWalk[] ZipfWalksFor(int callers)
+    {
+        double[] shares = new double[_order.Length];
+        for (int rank = 0; rank < shares.Length; rank++)
+        {
+            shares[rank] = (rank == 0 ? 0 : shares[rank - 1]) + Math.Pow(rank + 1, -ZipfExponent);
+        }
+
+        return [.. Enumerable.Range(0, callers).Select(caller => new EntryWalk(Draw(new Random(Seed + caller)), 0, ZipfDraws))];
+
+        int[] Draw(Random random) => [.. Enumerable.Range(0, ZipfDraws).Select(_ =>
+        {
+            int rank = Array.BinarySearch(shares, random.NextDouble() * shares[^1]);
+            return _order[rank < 0 ? ~rank : rank];
+        })];
+    }
 
     /// <summary>A walk for each caller, in one shuffled order, no two callers on the same entry.</summary>
     public EntryWalk[] WalksFor(int callers) =>

@@ -1,6 +1,24 @@
+using DiskDistributedCache.Reliability.Coverage;
+using DiskDistributedCache.Reliability.Disks;
 using DiskDistributedCache.Reliability.Families;
+using DiskDistributedCache.Reliability.Fuzzing;
 using DiskDistributedCache.Reliability.Harness;
+using DiskDistributedCache.Reliability.Processes;
+using DiskDistributedCache.Reliability.Rivals;
 
+switch (args)
+{
+    case [WorkerArguments.Word, ..]:
+        return await Worker.RunAsync(args);
+    case [RivalWorker.Word, ..]:
+        return await RivalWorker.RunAsync(args);
+    case [RivalJudge.Word, ..]:
+        return await RivalJudge.RunAsync(args);
+    case [CoverageCommand.Word, ..]:
+        return await CoverageCommand.RunAsync(args);
+}
+
+PrivateMounts.Enter();
 ReliabilityArguments arguments;
 try
 {
@@ -13,4 +31,6 @@ catch (ArgumentException problem)
     return 2;
 }
 
-return await new ReliabilityCommand(arguments, [new Faults(), new Cuts(), new Flips(), new Hostile()]).RunAsync();
+Family[] families =
+    [new Faults(), new Cuts(), new Flips(), new Kills(), new Power(), new Full(), new Fuzz(), new Model(), new Hostile(), new Soak()];
+return await new ReliabilityCommand(arguments, [.. families, new RivalCaches(), new PlantedBugs(families, arguments.Plants)]).RunAsync();

@@ -35,7 +35,7 @@ internal sealed class CacheEntry(CacheKey key, byte[] value, string[] tags, Expi
     /// <summary>Hits since the entry was last looked at for eviction, at most 3; those of the version before count too.</summary>
     public byte Frequency { get; set; }
 
-    /// <summary>Whether the entry was hit since it was put.</summary>
+    /// <summary>Whether the entry was hit since it was put, or since the disk tier was last told.</summary>
     public bool WasHit { get; set; }
 
     /// <summary>The entry's place in the order of all mutations: what is newer has the higher number.</summary>

@@ -106,12 +106,13 @@ internal sealed class DiskHealth(TimeProvider timeProvider, int memoryOnlyThresh
         lock (_lock)
         {
             // Still the same outage: since when and why stays.
-            if (!Change(DiskCacheMode.MemoryOnly, _givenUp?.Reason, DiskCacheMode.Recovering))
+            var givenUp = _givenUp ?? _state;
+            if (!Change(DiskCacheMode.MemoryOnly, givenUp.Reason, DiskCacheMode.Recovering))
             {
                 return;
             }
 
-            Volatile.Write(ref _state, _state with { Since = _givenUp?.Since ?? _state.Since, LastFault = fault });
+            Volatile.Write(ref _state, _state with { Since = givenUp.Since, LastFault = fault });
         }
 
         Log.RecoveryFailed(logger, fault);

@@ -4,7 +4,7 @@ namespace DiskDistributedCache.Storage;
 
 /// <summary>What the index knows of one entry: a copy, valid for the moment at which it was taken.</summary>
 internal readonly record struct IndexedEntry(
-    ulong KeyHash, long Sequence, long Deadline, int Slot, long Offset, int Length, bool WasRead, bool WasTouched, bool IsRetained)
+    ulong KeyHash, long Sequence, long Deadline, int Slot, long Offset, int Length, int UseCount, bool WasTouched, bool IsRetained)
 {
     /// <summary>Accepted and not yet on disk: its value is in memory or nowhere.</summary>
     public bool IsPending => Slot == EntryIndex.PendingSlot;
@@ -15,9 +15,12 @@ internal readonly record struct IndexedEntry(
 /// truth and the log its journal. Two keys with one hash displace each other: the index may forget too much, never too
 /// little.
 ///
-/// Layout: 64 shards, each a chained hash table over chunks of structs: 36 bytes an entry, and a bucket of 4 bytes for one to
-/// two entries, so at most 40 bytes an entry all in. No object per entry. Deadlines have 56 bits, from 1970 to 2198; a later one
-/// counts as never, and the record itself has the exact moment.
+/// Layout: 64 shards, each a chained hash table over chunks of structs: 36 bytes an entry, and a bucket of 4 bytes for two to
+/// four entries, so at most 40 bytes an entry all in. Entries never move: a shard grows by a small chunk, and only the buckets double. No object per
+/// entry. Deadlines have 56 bits, from 1970 to 2198; a later one counts as never, and the record itself has the exact moment.
+///
+/// Uses are counted up to 3, and each time that a record is appended again takes one off: what was used often stays for
+/// longer than what was used once, and nothing stays for ever.
 ///
 /// Concurrency: one short lock per shard, never held over I/O or a callback that takes another lock. Every operation names the
 /// sequence number that it is about, so that late completions change nothing that has moved on.
@@ -77,7 +80,7 @@ internal sealed class EntryIndex
         Put(keyHash, sequence, deadline, slot, offset, length, isRetained, keepEqual: false);
 
     /// <summary>
-    /// Says where a version now is, if it is still the current one and still where it was. What was noted of its use is forgotten;
+    /// Says where a version now is, if it is still the current one and still where it was. That costs it one of its uses;
     /// <paramref name="deadline"/> is the one that was written.
     /// </summary>
     public bool Locate(ulong keyHash, long sequence, long deadline, int fromSlot, int slot, long offset, int length)
@@ -92,7 +95,8 @@ internal sealed class EntryIndex
             }
 
             ref Slotted entry = ref shard[at];
-            entry.Flags = (byte)((entry.Flags & Slotted.Retained) | (entry.Deadline > deadline ? Slotted.Touched : 0));
+            entry.Flags = (byte)((entry.Flags & ~Slotted.Touched) | (entry.Deadline > deadline ? Slotted.Touched : 0));
+            entry.UseCount = Math.Max(0, entry.UseCount - 1);
             shard.Move(at, slot, offset, length);
             return true;
         }
@@ -134,8 +138,19 @@ internal sealed class EntryIndex
         }
     }
 
-    /// <summary>Notes that a version was used since it was written: it is worth keeping when its segment goes.</summary>
-    public void MarkRead(ulong keyHash, long sequence) => SetFlag(keyHash, sequence, Slotted.Read);
+    /// <summary>Notes that a version was used: it is worth keeping when its segment goes.</summary>
+    public void MarkRead(ulong keyHash, long sequence)
+    {
+        var shard = ShardOf(keyHash);
+        lock (shard)
+        {
+            int at = shard.Find(keyHash);
+            if (at != NoEntry && shard[at].Sequence == sequence)
+            {
+                shard[at].UseCount = Math.Min(Slotted.MaxUseCount, shard[at].UseCount + 1);
+            }
+        }
+    }
 
     /// <summary>Notes that the log has the deadline that the index has.</summary>
     public void MarkTouchLogged(ulong keyHash, long sequence, long deadline)
@@ -240,26 +255,13 @@ internal sealed class EntryIndex
         }
     }
 
-    private void SetFlag(ulong keyHash, long sequence, byte flag)
-    {
-        var shard = ShardOf(keyHash);
-        lock (shard)
-        {
-            int at = shard.Find(keyHash);
-            if (at != NoEntry && shard[at].Sequence == sequence)
-            {
-                shard[at].Flags |= flag;
-            }
-        }
-    }
-
     /// <summary>36 bytes: hash 8, sequence 6, slot 2, offset 4, length 4, deadline 7, flags 1, next 4.</summary>
     [StructLayout(LayoutKind.Sequential, Pack = 4)]
     private struct Slotted
     {
-        public const byte Read = 1;
-        public const byte Touched = 2;
-        public const byte Retained = 4;
+        public const int MaxUseCount = 3;
+        public const byte Touched = 4;
+        public const byte Retained = 8;
 
         private const long EpochTicks = 621_355_968_000_000_000; // 1970-01-01
         private const long MaxDeadline = (1L << 56) - 1;
@@ -288,6 +290,13 @@ internal sealed class EntryIndex
             set => _deadlineHighAndFlags = (_deadlineHighAndFlags & 0x00FF_FFFF) | ((uint)value << 24);
         }
 
+        /// <summary>The two lowest flags.</summary>
+        public int UseCount
+        {
+            readonly get => Flags & MaxUseCount;
+            set => Flags = (byte)((Flags & ~MaxUseCount) | value);
+        }
+
         public long Deadline
         {
             readonly get
@@ -314,7 +323,7 @@ internal sealed class EntryIndex
             _slot,
             (long)_offset * RecordFormat.Alignment,
             (int)_length,
-            (Flags & Read) != 0,
+            UseCount,
             (Flags & Touched) != 0,
             (Flags & Retained) != 0);
     }
@@ -322,8 +331,9 @@ internal sealed class EntryIndex
     /// <summary>Guarded by a lock on itself.</summary>
     private sealed class Shard(int[] liveCounts)
     {
-        private const int ChunkBits = 9;
+        private const int ChunkBits = 7;
         private const int ChunkEntries = 1 << ChunkBits;
+        private const int MaxEntriesPerBucket = 4;
 
         public int EntryCount;
         private int[] _buckets = NewBuckets(16);
@@ -352,7 +362,7 @@ internal sealed class EntryIndex
 
         public int Add(ulong keyHash)
         {
-            if (EntryCount >= 2 * _buckets.Length)
+            if (EntryCount >= MaxEntriesPerBucket * _buckets.Length)
             {
                 Grow();
             }
@@ -426,12 +436,13 @@ internal sealed class EntryIndex
                 return free;
             }
 
-            if (_usedCount == _chunks.Length * ChunkEntries)
+            int chunk = _usedCount >> ChunkBits;
+            if (chunk == _chunks.Length)
             {
-                Array.Resize(ref _chunks, _chunks.Length + 1);
-                _chunks[^1] = new Slotted[ChunkEntries];
+                Array.Resize(ref _chunks, chunk + (chunk / 8) + 1);
             }
 
+            _chunks[chunk] ??= new Slotted[ChunkEntries];
             return _usedCount++;
         }
 

@@ -4,10 +4,13 @@ namespace DiskDistributedCache.Storage;
 
 /// <summary>
 /// Keeps the log within its limits, and within what the file system has free, by erasing its oldest segment: first in, first out,
-/// never out of order, because "older" must always mean "earlier in the log". Before a segment goes, its live values that were used since they were written are appended
+/// never out of order, because "older" must always mean "earlier in the log". Before a segment goes, its live values that were used are appended
 /// again, at most a quarter of a segment; of a short segment all of its live values. Values that are retained always are; where that
 /// fails, memory has them, and writes them again. With the append rule this makes removals
 /// and barriers self-cleaning: when one is erased, everything that it kills has been erased before it.
+///
+/// Where not all that was used finds room, what was used most goes first, and of that the shortest: a quarter of a segment is what
+/// reclaim may write, and many short values answer more lookups than one long one. What is chosen is read in the order of the log.
 ///
 /// On a disk that is full the file of the oldest segment becomes the spare, and so the next segment, without giving its blocks back
 /// (<see cref="SpareSegment"/>). Elsewhere a new file costs less than writing zeros. The spare is there before its predecessor is full, so
@@ -302,38 +305,65 @@ internal sealed class Reclaim(
             return !HasRetained(oldest);
         }
 
-        bool allRetained = !oldest.HasRetained
-            || Reinsert(oldest, facts, static where => where.IsRetained, long.MaxValue, reservedBytes);
-        bool isShort = oldest.LengthBytes <= settings.ReinsertionBytes;
-        Reinsert(
-            oldest, facts, where => !where.IsRetained && (where.WasRead || isShort), settings.ReinsertionBytes, reservedBytes);
+        var live = LiveIn(oldest, facts);
+        bool allRetained = !oldest.HasRetained || AppendAgain(oldest, live.Where(where => where.IsRetained), reservedBytes);
+        AppendAgain(oldest, WorthKeeping(oldest, live, reservedBytes), reservedBytes);
         writer.WriteRun();
         return allRetained;
     }
 
-    /// <summary>The live values that are wanted, as many as there is room for. False where some are left.</summary>
-    private bool Reinsert(
-        SegmentFile oldest, SegmentFacts facts, Func<IndexedEntry, bool> isWanted, long leftBytes, long reservedBytes)
+    private List<IndexedEntry> LiveIn(SegmentFile segment, SegmentFacts facts)
     {
-        bool all = true;
+        var live = new List<IndexedEntry>();
         foreach (ref readonly Fact fact in facts.All)
         {
-            if (fact.Kind != RecordKind.Value || !IsLive(fact, oldest, out var where) || !isWanted(where))
+            if (fact.Kind == RecordKind.Value && IsLive(fact, segment, out var where))
             {
-                continue;
+                live.Add(where);
             }
+        }
 
-            var live = where.Length <= leftBytes && writer.HasRoom(where.Length + reservedBytes)
+        return live;
+    }
+
+    /// <summary>Those that are worth keeping, in the order of the log: what fits of the most used, and of those the shortest.</summary>
+    private List<IndexedEntry> WorthKeeping(SegmentFile oldest, List<IndexedEntry> live, long reservedBytes)
+    {
+        bool isShort = oldest.LengthBytes <= settings.ReinsertionBytes;
+        var kept = new List<IndexedEntry>();
+        long keptBytes = 0;
+        foreach (var where in live
+            .Where(where => !where.IsRetained && (where.UseCount > 0 || isShort))
+            .OrderByDescending(where => where.UseCount)
+            .ThenBy(where => where.Length))
+        {
+            if (keptBytes + where.Length <= settings.ReinsertionBytes && writer.HasRoom(keptBytes + where.Length + reservedBytes))
+            {
+                kept.Add(where);
+                keptBytes += where.Length;
+            }
+        }
+
+        kept.Sort(static (one, other) => one.Offset.CompareTo(other.Offset));
+        return kept;
+    }
+
+    /// <summary>As many as there is room for. False where some are left.</summary>
+    private bool AppendAgain(SegmentFile oldest, IEnumerable<IndexedEntry> wanted, long reservedBytes)
+    {
+        bool all = true;
+        foreach (var where in wanted)
+        {
+            var stored = writer.HasRoom(where.Length + reservedBytes)
                 ? TryRead(oldest, segment => reader.ReadStored(segment, where))
                 : null;
-            if (live is null)
+            if (stored is null)
             {
                 all = false;
             }
-            else if (!barriers.Covers(live.Entry.Tags, live.Entry.Ticket))
+            else if (!barriers.Covers(stored.Entry.Tags, stored.Entry.Ticket))
             {
-                writer.AddAgain(live, where);
-                leftBytes -= where.Length;
+                writer.AddAgain(stored, where);
             }
         }
 

@@ -176,6 +176,7 @@ internal static class RecordFormat
         header.PayloadChecksum = BinaryPrimitives.ReadUInt64LittleEndian(from[80..]);
         return (header.KeyBytes | header.TagsBytes | header.StoredBytes | header.RawBytes) >= 0
             && (header.KeyBytes & 1) == 0
+            && header.Sequence is >= 0 and <= MaxSequence
             && header.Codec <= RecordCodec.Brotli
             && protection <= Protected;
     }
@@ -197,6 +198,12 @@ internal static class RecordFormat
         if (header.TagCount == 0)
         {
             return header.TagsBytes == 0 ? [] : null;
+        }
+
+        // Before there is an array of that many: each of them takes at least its length.
+        if (header.TagCount > header.TagsBytes / 4)
+        {
+            return null;
         }
 
         var from = record.Slice(HeaderBytes + header.KeyBytes, header.TagsBytes);

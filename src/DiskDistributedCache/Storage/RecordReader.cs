@@ -140,6 +140,37 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
     }
 
     /// <summary>
+    /// The same for a value that is stored as it is; it stays in the buffer that it was read into. The record is the caller's, to be
+    /// disposed of.
+    /// </summary>
+    public bool TryBorrow(in CacheKey key, in IndexedEntry where, out BorrowedRecord record)
+    {
+        record = default;
+        if (where.Length > MaxCachedBytes || segments.At(where.Slot) is not { } segment)
+        {
+            return false;
+        }
+
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(where.Length);
+        var bytes = buffer.AsSpan(0, where.Length);
+        if (segment.File.TryReadCached(bytes, where.Offset)
+            && Verify(bytes, segment.Seed, where.Sequence, out var header)
+            && header.Space == key.Space
+            && RecordFormat.KeyOf(bytes, header).SequenceEqual(key.Text)
+            && header.Codec == RecordCodec.None
+            && !header.IsProtected
+            && !codec.IsToBeProtected(header.Space)
+            && RecordFormat.TagsOf(bytes, header) is { } tags)
+        {
+            record = new BorrowedRecord(buffer, header, tags, Math.Min(where.Deadline, header.AbsoluteExpiry));
+            return true;
+        }
+
+        ArrayPool<byte>.Shared.Return(buffer);
+        return false;
+    }
+
+    /// <summary>
     /// Reads a live value for reinsertion, on the writer lane, as it is stored; null where it has moved on, does not verify, or is not
     /// protected and should be. Throws what the file system throws.
     /// </summary>
@@ -283,4 +314,23 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
         entry.Number(header.Sequence, header.Ticket);
         return entry;
     }
+}
+
+/// <summary>A record that verifies, in a buffer of the pool, which has it back once this is disposed of.</summary>
+internal readonly struct BorrowedRecord(byte[] buffer, in RecordHeader header, string[] tags, long deadline) : IDisposable
+{
+    private readonly int _valueAt = RecordFormat.HeaderBytes + header.KeyBytes + header.TagsBytes;
+    private readonly int _valueBytes = header.StoredBytes;
+
+    public string[] Tags { get; } = tags;
+
+    public long Ticket { get; } = header.Ticket;
+
+    public bool Slides { get; } = header.SlidingTicks > 0;
+
+    public ReadOnlySpan<byte> Value => buffer.AsSpan(_valueAt, _valueBytes);
+
+    public bool HasExpired(long nowTicks) => deadline <= nowTicks;
+
+    public void Dispose() => ArrayPool<byte>.Shared.Return(buffer);
 }

@@ -106,7 +106,9 @@ internal sealed class Recovery(
 
     private void CarryFooter(SegmentFile carrier, SegmentHeader header)
     {
-        if (segments.Ordered.Count < 2 || segments.Ordered[^2].Number != carrier.Number - 1)
+        if (segments.Ordered.Count < 2
+            || segments.Ordered[^2].Number != carrier.Number - 1
+            || header.CarriedFooterBytes > carrier.LengthBytes)
         {
             return;
         }

@@ -201,10 +201,17 @@ internal static class SegmentFormat
             return null;
         }
 
+        int carriedBytes = BinaryPrimitives.ReadInt32LittleEndian(from[12..]);
+        long firstRecord = BinaryPrimitives.ReadInt64LittleEndian(from[48..]);
+        if (carriedBytes < 0 || firstRecord != HeaderBytes + (long)carriedBytes)
+        {
+            return null;
+        }
+
         return new SegmentHeader(
             BinaryPrimitives.ReadInt64LittleEndian(from[40..]),
-            BinaryPrimitives.ReadInt64LittleEndian(from[48..]),
-            BinaryPrimitives.ReadInt32LittleEndian(from[12..]),
+            firstRecord,
+            carriedBytes,
             new LogMark(
                 number - 1,
                 BinaryPrimitives.ReadInt64LittleEndian(from[56..]),
@@ -270,14 +277,22 @@ internal static class SegmentFormat
         highestSequence = BinaryPrimitives.ReadInt64LittleEndian(from[24..]);
         foreach (ref readonly Fact fact in facts)
         {
-            if (fact.Kind == RecordKind.TagEviction && (long)(uint)fact.Text.Start + (uint)fact.Text.Length > textBytes)
+            if (!IsWithin(fact, endOffset, textBytes))
             {
                 return false;
             }
         }
 
-        return true;
+        return highestSequence is >= 0 and <= RecordFormat.MaxSequence;
     }
+
+    /// <summary>Whether what a fact points to is among the records, or among the texts.</summary>
+    private static bool IsWithin(in Fact fact, long endOffset, int textBytes) => fact.Kind switch
+    {
+        RecordKind.Value => fact.Offset >= HeaderBytes && fact.Length >= RecordFormat.LengthOf(0) && fact.Offset + fact.Length <= endOffset,
+        RecordKind.TagEviction => (long)(uint)fact.Text.Start + (uint)fact.Text.Length <= textBytes,
+        _ => true,
+    };
 }
 
 /// <summary>A segment's header, decoded. The predecessor's mark has an end offset of 0 when there is no predecessor.</summary>

@@ -121,6 +121,10 @@ internal sealed partial class SegmentStore : IDisposable
     public bool TryReadCached(in CacheKey key, in IndexedEntry where, out CacheEntry? entry) =>
         _reader.TryReadCached(key, where, out entry);
 
+    /// <inheritdoc cref="RecordReader.TryBorrow"/>
+    public bool TryBorrow(in CacheKey key, in IndexedEntry where, out BorrowedRecord record) =>
+        _reader.TryBorrow(key, where, out record);
+
     /// <summary>
     /// Appends mutations in order; they are with the operating system when this returns. After a throw some may have been appended;
     /// appending them again is right. On a full disk the oldest segments make room; a throw of <see cref="FaultKind.Full"/> says

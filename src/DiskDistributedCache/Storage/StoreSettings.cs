@@ -6,7 +6,8 @@ namespace DiskDistributedCache.Storage;
 internal sealed record StoreSettings
 {
     public const int MaxSegments = 4096;
-    private const int MinSegments = 8;
+    private const int MinSegments = 16;
+    private const int MinSegmentsOfRecords = 8;
 
     public required long MaxDiskBytes { get; init; }
 
@@ -28,7 +29,7 @@ internal sealed record StoreSettings
     public Func<CacheKey, long, ulong> HashOf { get; init; } = static (key, seed) => KeyHash.Of(key, seed);
 
     /// <summary>Records after which a segment is full whatever their size, so that erasing one never drops most of a small index.</summary>
-    public int MaxSegmentRecords => Math.Max(1, MaxEntries / MinSegments);
+    public int MaxSegmentRecords => Math.Max(1, MaxEntries / MinSegmentsOfRecords);
 
     /// <summary>
     /// Segments after which the oldest is reclaimed whatever the bytes: every restart begins a new one, so there can be many short
@@ -50,7 +51,10 @@ internal sealed record StoreSettings
         HashOf = options.HashOf ?? (static (key, seed) => KeyHash.Of(key, seed)),
     };
 
-    /// <summary>At most an eighth of the disk budget.</summary>
+    /// <summary>
+    /// At most a sixteenth of the disk budget: the spare and, on average, half of the active segment are space in which nothing is
+    /// found, and what is erased at once is an entire segment.
+    /// </summary>
     public static long EffectiveSegmentBytes(DiskDistributedCacheOptions options) =>
         Math.Min(options.SegmentBytes, options.MaxDiskBytes / MinSegments);
 }

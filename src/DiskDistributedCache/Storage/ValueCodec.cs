@@ -131,7 +131,8 @@ internal sealed class ValueCodec
 
         if (header.Codec == RecordCodec.None)
         {
-            value = stored.ToArray();
+            value = GC.AllocateUninitializedArray<byte>(stored.Count);
+            stored.AsSpan().CopyTo(value);
             return value.Length == header.RawBytes ? DecodeOutcome.Decoded : DecodeOutcome.Corrupt;
         }
 

@@ -325,6 +325,13 @@ internal sealed partial class DiskTier : IDisposable
     public CacheEntry? TryReadCached(in CacheKey key, in IndexedEntry where) =>
         _health.Mode == DiskCacheMode.Normal && _store is { } store && store.TryReadCached(key, where, out var entry) ? entry : null;
 
+    /// <summary>The same without making an entry of it: the record stays in a borrowed buffer until it is disposed of.</summary>
+    public bool TryBorrow(in CacheKey key, in IndexedEntry where, out BorrowedRecord record)
+    {
+        record = default;
+        return _health.Mode == DiskCacheMode.Normal && _store is { } store && store.TryBorrow(key, where, out record);
+    }
+
     /// <summary>Begins to read a version, or joins whoever reads it. Null when the disk does not answer at present.</summary>
     public PendingRead? BeginRead(in CacheKey? key, in IndexedEntry where)
     {
@@ -376,6 +383,8 @@ internal sealed partial class DiskTier : IDisposable
             Forget(store, store.HashOf(entry.Key), entry.Sequence, reason);
         }
     }
+
+    public void MarkUsed(in IndexedEntry where) => _store?.Index.MarkRead(where.KeyHash, where.Sequence);
 
     public void MarkUsed(CacheEntry entry)
     {

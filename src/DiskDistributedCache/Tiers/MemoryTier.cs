@@ -100,8 +100,15 @@ internal sealed class MemoryTier
     /// <summary>What is in the tier, without order and without a lock: what comes or goes meanwhile may be seen or not.</summary>
     public IEnumerable<CacheEntry> Entries => _table.Residents.Select(resident => resident.Entry);
 
-    /// <summary>The entries that were hit since they were put.</summary>
-    public IEnumerable<CacheEntry> Used => Entries.Where(entry => entry.WasHit);
+    /// <summary>The entries that were hit since they were put, or since they were last asked for here.</summary>
+    public IEnumerable<CacheEntry> TakeUsed()
+    {
+        foreach (var entry in Entries.Where(entry => entry.WasHit))
+        {
+            entry.WasHit = false;
+            yield return entry;
+        }
+    }
 
     /// <summary>What an entry weighs, as near to the memory that it takes as can be had without asking the collector.</summary>
     public static long WeightOf(CacheEntry entry)

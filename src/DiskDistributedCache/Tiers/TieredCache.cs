@@ -67,7 +67,7 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
         _metrics = metrics ?? new CacheMetrics();
         Clock = new CacheClock(timeProvider);
         _health = new DiskHealth(timeProvider, options.MemoryOnlyThreshold, _logger);
-        _memory = new MemoryTier(options.MaxMemoryBytes, KeepDeadline);
+        _memory = new MemoryTier(options.MaxMemoryBytes, OnEvicted);
 
         // Before the disk tier is told, which lets callers go: their next value has to find the room.
         _health.Changed += (_, mode) => _memory.BudgetBytes = mode == DiskCacheMode.MemoryOnly ? _memoryOnlyMaxBytes
@@ -239,7 +239,7 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
 
     public override void MarkUsed()
     {
-        foreach (var entry in _memory.Used)
+        foreach (var entry in _memory.TakeUsed())
         {
             _disk.MarkUsed(entry);
         }
@@ -499,6 +499,16 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
     {
         (lookup.Outcome == LookupOutcome.Unknown ? _metrics.Unknowns : _metrics.Misses).Increment();
         return lookup;
+    }
+
+    /// <summary>What memory knew of an entry and the disk has to know from now on.</summary>
+    private void OnEvicted(CacheEntry entry)
+    {
+        KeepDeadline(entry);
+        if (entry.WasHit)
+        {
+            _disk.MarkUsed(entry);
+        }
     }
 
     private void KeepDeadline(CacheEntry entry)

@@ -80,8 +80,10 @@ internal static class HitRatioCommand
                     }
 
                     string own = Path.Combine(directory, trace.Name + perMille.ToString(CultureInfo.InvariantCulture));
-                    var hits = await new TierReplay(trace, own, Progress).RunAsync(size, stopped);
-                    table.Add(new HitRatioRow(trace, size, hits, new Replay(trace).ThroughLru(size)));
+                    using var counts = new DiskCounts();
+                    var replay = new TierReplay(trace, own, Progress) { Meters = counts };
+                    var hits = await replay.RunAsync(size, stopped);
+                    table.Add(new HitRatioRow(trace, size, hits, new Replay(trace).ThroughLru(size)), replay.WriteAmplification);
                     Directory.Delete(own, recursive: true);
                 }
             }

@@ -13,10 +13,17 @@ internal sealed class HitRatioTable(TextWriter output)
         output.WriteLine(HitRatioRow.Header);
     }
 
-    public void Add(HitRatioRow row)
+    /// <param name="row">The row.</param>
+    /// <param name="writeAmplification">Bytes written for each byte stored, where a disk is in the replay.</param>
+    public void Add(HitRatioRow row, double? writeAmplification = null)
     {
         _rows.Add(row);
         output.WriteLine(row.ToString());
+        if (writeAmplification is { } factor)
+        {
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{"",-14} write amplification {factor:0.00}"));
+        }
+
         output.Flush();
     }
 

@@ -1,11 +1,13 @@
 using System.Buffers;
+using DiskDistributedCache.Storage;
 using Microsoft.Extensions.Caching.Distributed;
 
 namespace DiskDistributedCache.Benchmarks.HitRatios;
 
 /// <summary>
 /// A trace on its way through the whole cache, on a real disk, one caller that awaits: a lookup, and a set on a miss. The disk has
-/// the size of the row for everything that it stores, headers and footers included, and memory has a tenth of it.
+/// the size of the row for everything that it stores, headers and footers included, and memory has a tenth of it. What is written to the
+/// disk is what the cache's own metric says.
 /// </summary>
 internal sealed class TierReplay(Trace trace, string directory, Action<FormattableString> progress)
 {
@@ -17,6 +19,24 @@ internal sealed class TierReplay(Trace trace, string directory, Action<Formattab
 
     private static readonly DistributedCacheEntryOptions s_noExpiry = new();
 
+    /// <summary>Where the replay ends if the trace is longer.</summary>
+    public int MaxRequests { get; init; } = int.MaxValue;
+
+    /// <summary>Counts what is written, where that is wanted.</summary>
+    public DiskCounts? Meters { get; init; }
+
+    /// <summary>Everything that was written to the disk until the last request was answered.</summary>
+    public long WrittenBytes { get; private set; }
+
+    /// <summary>The records of the objects that were stored.</summary>
+    public long RecordBytes { get; private set; }
+
+    /// <summary>The objects that were stored.</summary>
+    public long SetBytes { get; private set; }
+
+    /// <summary>Bytes written to the disk, headers, footers and superblock included, for each byte of a value that was stored.</summary>
+    public double WriteAmplification => SetBytes == 0 ? 0 : WrittenBytes / (double)SetBytes;
+
     public async Task<HitCount> RunAsync(CacheSize size, CancellationToken stopped)
     {
         long diskBytes = size.WeightOf(trace);
@@ -26,8 +46,10 @@ internal sealed class TierReplay(Trace trace, string directory, Action<Formattab
             MaxDiskBytes = diskBytes,
             MaxMemoryBytes = diskBytes / MemoryPart,
         };
-        await using var cache = await OurCache.OpenAsync(options);
+        await using var cache = await OurCache.OpenAsync(options, meters: Meters);
         var hits = await ReplayAsync(cache, size, stopped);
+        Meters?.Look();
+        WrittenBytes = Meters?.WrittenBytes ?? 0;
         var status = cache.GetStatus();
         OurCache.CheckIsNormal(cache, progress);
         progress($"{trace.Name} {size.Percent}: {status.MemoryHits} hits of memory, {status.DiskHits} of the disk, {status.Misses} misses");
@@ -40,7 +62,7 @@ internal sealed class TierReplay(Trace trace, string directory, Action<Formattab
         var found = new ArrayBufferWriter<byte>();
         byte[] stored = new byte[Enumerable.Range(0, trace.KeyCount).Max(trace.SizeOf)];
         new Random(stored.Length).NextBytes(stored);
-        for (int i = 0; i < trace.Requests.Count; i++)
+        for (int i = 0; i < Math.Min(trace.Requests.Count, MaxRequests); i++)
         {
             if (i % RequestsPerProgress == 0)
             {
@@ -55,6 +77,8 @@ internal sealed class TierReplay(Trace trace, string directory, Action<Formattab
             hits.Count(isHit, sizeBytes);
             if (!isHit)
             {
+                SetBytes += sizeBytes;
+                RecordBytes += RecordFormat.LengthOf((2L * trace.KeyOf(number).Length) + sizeBytes);
                 await cache.SetAsync(trace.KeyOf(number), new ReadOnlySequence<byte>(stored, 0, sizeBytes), s_noExpiry, stopped);
             }
             else if (!found.WrittenSpan.SequenceEqual(stored.AsSpan(0, sizeBytes)))

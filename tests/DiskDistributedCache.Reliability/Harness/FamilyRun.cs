@@ -22,7 +22,7 @@ internal sealed class FamilyRun
     public FamilyRun(Family family, ReliabilityArguments arguments, Action<FamilyRun> progressed, CancellationToken stopped)
     {
         (Family, _arguments, _progressed, Stopped) = (family, arguments, progressed, stopped);
-        Count = family.Counts.At(arguments.Scale);
+        Count = arguments.Count ?? family.Counts.At(arguments.Scale);
     }
 
     public Family Family { get; }
@@ -64,6 +64,32 @@ internal sealed class FamilyRun
         var numbers = _arguments.Case is { } only ? [only] : Enumerable.Range(0, Count);
         var options = new ParallelOptions { MaxDegreeOfParallelism = workers };
         return Parallel.ForEachAsync(numbers.TakeWhile(_ => !IsEnough), options, async (number, _) => await RunAsync(new Case(this, number), run));
+    }
+
+    /// <summary>
+    /// Runs cases that follow on one another, so many in a chain: a chain is begun as the case of its first one, and tells its own
+    /// <see cref="Progress"/>. The one that was asked for is run with its whole chain.
+    /// </summary>
+    /// <param name="length">How many cases there are in a chain; the last may be shorter.</param>
+    /// <param name="run">Gets the first case of the chain and how many there are in it.</param>
+    /// <param name="workers">How many chains run at the same time.</param>
+    public Task ForEachChainAsync(int length, Func<Case, int, Task> run, int workers = 2)
+    {
+        int[] all = [.. Enumerable.Range(0, (Count + length - 1) / length).Select(chain => chain * length)];
+        int[] firsts = _arguments.Case is { } only ? [only / length * length] : all;
+        var options = new ParallelOptions { MaxDegreeOfParallelism = workers };
+        return Parallel.ForEachAsync(firsts.TakeWhile(_ => !IsEnough), options, async (first, _) =>
+        {
+            var one = new Case(this, first);
+            try
+            {
+                await run(one, Math.Clamp(Count - first, 1, length));
+            }
+            catch (Exception exception) when (!Stopped.IsCancellationRequested)
+            {
+                one.Violate($"threw {exception}");
+            }
+        });
     }
 
     /// <summary>So many more cases are done.</summary>

@@ -6,15 +6,18 @@ namespace DiskDistributedCache.Reliability.Harness;
 internal sealed record ReliabilityArguments
 {
     public const string Usage = """
-        usage: --scale pr|nightly|release [--only NAME]... [--seed N] [--case N] [--out DIRECTORY] [--stop-at-first]
+        usage: --scale pr|nightly|release [--only NAME]... [--seed N] [--case N] [--count N] [--out DIRECTORY] [--stop-at-first]
           --scale          how much: within 5 minutes, within 4 hours, or for a release
           --only           only this family; may be given several times
           --seed           the seed of the run (default 1); a failure prints it
           --case           only this case of the families; a failure prints it
+          --count          so many cases of each family, whatever the scale says
           --out            where results, the report and the images of failures go (default artifacts/reliability)
           --stop-at-first  a family ends with its first violation
         or:    report [--scale pr|nightly|release] [--out DIRECTORY]
           prints the report of the results in that directory
+        or:    plants [--only PLANT]... [--seed N] [--out DIRECTORY]
+          plants bugs into a copy of the sources and says which family catches which
         """;
 
     public Scale Scale { get; init; } = Scale.Pr;
@@ -24,6 +27,11 @@ internal sealed record ReliabilityArguments
     public int Seed { get; init; } = 1;
 
     public int? Case { get; init; }
+
+    public int? Count { get; init; }
+
+    /// <summary>The bugs that are planted; none for all of them.</summary>
+    public IReadOnlyList<string> Plants { get; init; } = [];
 
     public string Directory { get; init; } = Path.Combine("artifacts", "reliability");
 
@@ -40,10 +48,13 @@ internal sealed record ReliabilityArguments
             parsed = arguments[i] switch
             {
                 "report" when i == 0 => parsed with { OnlyReports = true },
+                "plants" when i == 0 => parsed with { Scale = Scale.Nightly, Only = ["plants"] },
+                "--only" when arguments[0] == "plants" => parsed with { Plants = [.. parsed.Plants, ValueAfter(arguments, ref i)] },
                 "--scale" => parsed with { Scale = ScaleOf(ValueAfter(arguments, ref i)) },
                 "--only" => parsed with { Only = [.. parsed.Only, ValueAfter(arguments, ref i)] },
                 "--seed" => parsed with { Seed = NumberOf(ValueAfter(arguments, ref i)) },
                 "--case" => parsed with { Case = NumberOf(ValueAfter(arguments, ref i)) },
+                "--count" => parsed with { Count = NumberOf(ValueAfter(arguments, ref i)) },
                 "--out" => parsed with { Directory = ValueAfter(arguments, ref i) },
                 "--stop-at-first" => parsed with { StopsAtFirst = true },
                 _ => throw new ArgumentException($"'{arguments[i]}' is not an argument."),

@@ -76,7 +76,7 @@ internal sealed class ReliabilityCommand(ReliabilityArguments arguments, IReadOn
         }
 
         var result = FamilyResult.Of(run, _machine);
-        if (arguments.Case is null && !stopped.IsCancellationRequested)
+        if (arguments is { Case: null, Plants: [] } && !stopped.IsCancellationRequested)
         {
             result.Write(arguments.Directory);
         }

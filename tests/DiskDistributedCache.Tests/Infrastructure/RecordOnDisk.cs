@@ -44,7 +44,11 @@ internal sealed class RecordOnDisk
         RecordOnDisk? newest = null;
         foreach (string path in Directory.EnumerateFiles(folder, "*.seg", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
         {
-            byte[] bytes = ReadAll(path);
+            if (ReadAll(path) is not { Length: > 0 } bytes)
+            {
+                continue;
+            }
+
             long number = long.Parse(Path.GetFileNameWithoutExtension(path), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
             var seed = new SegmentSeed(new Guid(bytes.AsSpan(16, 16)), number);
             int at = (int)BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(48));
@@ -80,7 +84,9 @@ internal sealed class RecordOnDisk
         file.Write([.. _header, .. payload]);
     }
 
-    /// <summary>Whether a text is anywhere in the files of a folder, in UTF-8 or UTF-16.</summary>
+    /// <summary>
+    /// Whether a text is anywhere in the files of a folder, in UTF-8 or UTF-16. A file that a cache erases meanwhile holds nothing.
+    /// </summary>
     public static bool Holds(string folder, string text) =>
         Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Where(path => !path.EndsWith(".lock", StringComparison.Ordinal)).Any(path =>
         {
@@ -91,10 +97,18 @@ internal sealed class RecordOnDisk
 
     private static byte[] ReadAll(string path)
     {
-        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        byte[] bytes = new byte[file.Length];
-        file.ReadExactly(bytes);
-        return bytes;
+        try
+        {
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            byte[] bytes = new byte[file.Length];
+            file.ReadExactly(bytes);
+            return bytes;
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            // It was there when the folder was listed.
+            return [];
+        }
     }
 
     private int Length(int offset) => BinaryPrimitives.ReadInt32LittleEndian(_header.AsSpan(offset));

@@ -193,8 +193,20 @@ internal sealed class TierScene : IAsyncDisposable
             }
             else
             {
-                File.Copy(file, copy);
+                CopyFile(file, copy);
             }
+        }
+    }
+
+    private static void CopyFile(string from, string to)
+    {
+        try
+        {
+            File.Copy(from, to);
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            // A process that works in the background has erased it since the folder was listed.
         }
     }
 

@@ -45,6 +45,16 @@ internal sealed class Truth
     /// <summary>The newest value of a key, dead or alive.</summary>
     public byte[] ValueOf(string key) => _versions[key].Value;
 
+    /// <summary>The tags of the newest value of a key.</summary>
+    public IReadOnlyList<string> TagsOf(string key) => _versions[key].Tags;
+
+    /// <summary>The keys whose newest value is older than that of this one.</summary>
+    public IEnumerable<string> OlderThan(string key) =>
+        _versions.Where(version => version.Value.Number < _versions[key].Number).Select(version => version.Key);
+
+    /// <summary>Whether the key has a value that may still be read.</summary>
+    public bool IsAlive(string key, long now) => _versions.TryGetValue(key, out var version) && version.Deadline > now;
+
     /// <summary>Whether a read of the key may be expected to be a hit, whatever became of the uses of a sliding entry.</summary>
     public bool IsSurelyAlive(string key, long now) => _versions.TryGetValue(key, out var version) && version.SureDeadline > now;
 

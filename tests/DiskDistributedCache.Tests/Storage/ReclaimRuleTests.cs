@@ -62,6 +62,45 @@ public sealed class ReclaimRuleTests : IDisposable
         Assert.Null(_scene.Find("used once"));
     }
 
+    // Seen to fail when a reinsertion forgot all uses.
+    [Fact]
+    public void An_entry_that_was_used_often_stays_for_longer_than_one_that_was_used_once_but_not_for_ever()
+    {
+        _scene.Set("used once", "v");
+        _scene.Set("used often", "v");
+        _scene.MarkUsed("used once");
+        for (int i = 0; i < 100; i++)
+        {
+            _scene.MarkUsed("used often");
+        }
+
+        _scene.FillSegments(2 * SegmentCount + 4);
+        Assert.Null(_scene.Find("used once"));
+        Assert.Equal("v", _scene.Read("used often"));
+
+        _scene.FillSegments(3 * SegmentCount);
+        Assert.Null(_scene.Find("used often"));
+    }
+
+    // Seen to fail in the order of the log, and when the length was not looked at.
+    [Fact]
+    public void Where_not_all_that_was_used_finds_room_the_most_used_goes_first_and_then_the_shortest()
+    {
+        _scene.Set("long", new string('x', 300));
+        _scene.Set("long, used twice", new string('x', 400));
+        _scene.Set("short", "v");
+        foreach (string key in (string[])["long", "long, used twice", "long, used twice", "short"])
+        {
+            _scene.MarkUsed(key);
+        }
+
+        _scene.FillSegments(SegmentCount + 1);
+
+        Assert.NotNull(_scene.Find("long, used twice"));
+        Assert.NotNull(_scene.Find("short"));
+        Assert.Null(_scene.Find("long"));
+    }
+
     // Seen to fail when the tiers above were not asked what they had used.
     [Fact]
     public void An_entry_that_was_used_in_memory_only_is_appended_again()

@@ -50,6 +50,34 @@ public sealed class RecoveryRuleTests : IDisposable
         Assert.Null(_scene.Read("removed"));
     }
 
+    // Seen to fail when whoever keeps the bytes threw: then the store could not be opened.
+    [Fact]
+    public void Damage_that_cannot_be_read_again_is_listed_without_its_bytes_and_its_segment_goes_all_the_same()
+    {
+        _scene.Set("first", "v");
+        string path = _scene.SegmentFiles[^1].FullName;
+        _scene.Set("second", "v");
+        _scene.Store.Heartbeat();
+        _scene.Kill();
+        using (var file = File.Open(path, FileMode.Open))
+        {
+            // In the header of the first record.
+            file.Position = 128 + 40;
+            file.WriteByte(0xAA);
+        }
+
+        // Its header, its trailer, all of it; and then for the quarantine.
+        var fault = _scene.Files.Fail(FileOperation.Read, ".seg", skip: 3, times: 1);
+        _scene.Open();
+
+        Assert.Equal(1, fault.StruckCount);
+        Assert.Null(_scene.Read("first"));
+        Assert.Null(_scene.Read("second"));
+        Assert.Equal(0, Assert.Single(_scene.Quarantine.Records).KeptBytes);
+        Assert.Single(_scene.Tiers.Faults);
+        Assert.False(File.Exists(path));
+    }
+
     // Seen to fail when the superblock's mark was not looked at.
     [Fact]
     public void A_log_that_ends_before_the_mark_of_the_last_heartbeat_has_a_hole()

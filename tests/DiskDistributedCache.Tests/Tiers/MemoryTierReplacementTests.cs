@@ -83,11 +83,11 @@ public sealed class MemoryTierReplacementTests
     {
         Put(_keys, version: 0);
         var older = _tier.TryGet(_keys[0])!;
-        Assert.Contains(older, _tier.Used);
+        Assert.True(older.WasHit);
 
         Put(_keys, version: 1);
 
-        Assert.Empty(_tier.Used);
+        Assert.Empty(_tier.TakeUsed());
         var newer = Assert.Single(_tier.Entries, entry => entry.Key.Equals(_keys[0]));
         Assert.Equal(older.Frequency, newer.Frequency);
     }

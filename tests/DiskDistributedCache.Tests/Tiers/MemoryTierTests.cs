@@ -190,7 +190,10 @@ public sealed class MemoryTierTests
         tier.TryGet(Key("replaced"));
         tier.Put(Entry("replaced"), pinned: false);
 
-        Assert.Same(hit, Assert.Single(tier.Used));
+        Assert.Same(hit, Assert.Single(tier.TakeUsed()));
+        Assert.Empty(tier.TakeUsed());
+        tier.TryGet(hit.Key);
+        Assert.Same(hit, Assert.Single(tier.TakeUsed()));
         Assert.Equal(3, tier.Entries.Count());
     }
 
