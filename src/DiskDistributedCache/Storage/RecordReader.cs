@@ -154,7 +154,7 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
         byte[] buffer = ArrayPool<byte>.Shared.Rent(where.Length);
         var bytes = buffer.AsSpan(0, where.Length);
         if (segment.File.TryReadCached(bytes, where.Offset)
-            && Verify(bytes, segment.Seed, where.Sequence, out var header)
+            && Verify(bytes, segment.Seed.At(where.Offset), where.Sequence, out var header)
             && header.Space == key.Space
             && RecordFormat.KeyOf(bytes, header).SequenceEqual(key.Text)
             && header.Codec == RecordCodec.None
