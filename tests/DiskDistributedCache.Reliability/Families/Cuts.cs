@@ -38,13 +38,17 @@ internal sealed class Cuts : Family
             var (kind, crash) = random.Next(100) switch
             {
                 < 80 => Draw(first, random),
-                _ => Draw(await SecondAsync(first, number, 1 + random.Next(SecondLives)), random, "a recovery: "),
+                _ => Draw(await SecondAsync(first, number, 1 + random.Next(SecondLives)), random, "; its recovery: "),
             };
             var result = await crash.CheckAsync();
             tally.Count(kind, ("where all had to be there", result.MustBeThere ? 1 : 0), ("keys served", result.HitCount));
             if (result.Violations.Count > 0)
             {
-                one.Violate($"recording {number}: {string.Join("; ", result.Violations)}", crash.Write);
+                one.Violate($"recording {number}: {string.Join("; ", result.Violations)}", folder =>
+                {
+                    crash.Write(folder);
+                    first.Writes.ImageAfter(first.Writes.Changes.Count).WriteTo(Path.Combine(folder, "closed"));
+                });
             }
 
             Forget(number - 2);
@@ -98,8 +102,9 @@ internal sealed class Cuts : Family
         {
             return (prefix + "killed after a call", new Crash(moment, root => recording.Writes.ImageAfter(moment.Changes).WriteTo(root))
             {
-                Name = $"{prefix}killed after call {moment.Changes} of {end}, {moment.Stage}",
-                MustBeThere = recording.MustBeThere && (moment.IsVouchedFor || moment.Changes == 0 || moment.Changes == end),
+                Name = $"{recording.Found}{prefix}killed after call {moment.Changes} of {end}, {moment.Stage}",
+                MustBeThere = recording.MustBeThere && (moment.IsVouchedFor || (moment.Changes == 0 && recording.Found.Length == 0) || moment.Changes == end),
+                BootId = recording.BootId,
             });
         }
 
@@ -107,18 +112,31 @@ internal sealed class Cuts : Family
         var (name, image) = PowerCuts.All[random.Next(PowerCuts.All.Count)];
         return ($"{prefix}power cut, {name}", new Crash(moment, root => image(recording.Writes, moment.Changes, seed).WriteTo(root))
         {
-            Name = $"{prefix}power cut, {name}, {seed}, after call {moment.Changes} of {end}, {moment.Stage}",
+            Name = $"{recording.Found}{prefix}power cut, {name}, {seed}, after call {moment.Changes} of {end}, {moment.Stage}",
             BootId = Guid.NewGuid(),
-            MustBeThere = recording.MustBeThere && moment == moments[^1] && moment.Changes == end && name != PowerCuts.NamesLost,
+            MustBeThere = recording.MustBeThere && moment == moments[^1] && moment.Changes == end && !HasUnsyncedSegment(recording.Writes) && name != PowerCuts.NamesLost,
         });
+    }
+
+    /// <summary>
+    /// Whether a segment of which a sync has failed was left when the store was closed. What mattered in it is elsewhere, but when the power takes
+    /// it away too, the store has a hole.
+    /// </summary>
+    private static bool HasUnsyncedSegment(WriteRecording writes)
+    {
+        using var unsynced = writes.UnsyncedAfter(writes.Changes.Count);
+        return unsynced.Changes.Any(change => change.Operation == FileOperation.Write && change.Path.EndsWith(".seg", StringComparison.Ordinal));
     }
 
     private static Crash InTheMiddle(CrashRecording recording, CrashMoment moment, int bytes)
     {
+        // The write has begun: its mutation is coming, whatever was noted before at the same place.
         var write = recording.Writes.Changes[moment.Changes];
+        moment = recording.Moments.Last(other => other.Changes == moment.Changes);
         return new Crash(moment, root => recording.Writes.ImageAfter(moment.Changes, bytes).WriteTo(root))
         {
-            Name = $"killed after {bytes} bytes of call {moment.Changes + 1} ({write}), {moment.Stage}",
+            Name = $"{recording.Found}; killed after {bytes} bytes of call {moment.Changes + 1} ({write}), {moment.Stage}",
+            BootId = recording.BootId,
             MustBeThere = recording.MustBeThere && moment.IsVouchedFor && !write.Path.EndsWith("superblock", StringComparison.Ordinal),
         };
     }

@@ -55,6 +55,12 @@ internal sealed class CrashRecording : IDisposable
     /// <summary>Whether the process had to find all that was acknowledged before it.</summary>
     public bool MustBeThere { get; private set; } = true;
 
+    /// <summary>What the process had found, where that was no store that was closed in order.</summary>
+    public string Found { get; private set; } = "";
+
+    /// <summary>Which run of the operating system the process was in; null for the true one.</summary>
+    public Guid? BootId { get; private set; }
+
     public WriteRecording Writes => _recording!;
 
     /// <summary>In order; those between which nothing differs are one.</summary>
@@ -122,7 +128,7 @@ internal sealed class CrashRecording : IDisposable
         string root = _disk.NewRoot();
         crash.Put(root);
         MustBeThere = crash.IsAllThere(root);
-        _before = crash.Moment;
+        (_before, BootId, Found) = (crash.Moment, crash.BootId, crash.Name);
         _time.SetUtcNow(crash.Moment.Now);
         await using var process = new SweepProcess(root, _time);
         crash.Restart(process);
