@@ -111,7 +111,7 @@ internal sealed class CrashRecording : IDisposable
         await SweepWorkload.RunAsync(first, seed + 100, steps: 20);
         await first.DisposeAsync();
 
-        await using var process = new SweepProcess(root, _time, before: first, mustKeep: true);
+        await using var process = new SweepProcess(root, _time, before: first);
         Follow(process);
         await process.StartAsync();
         await SweepWorkload.RunAsync(process, seed, steps: 30);
@@ -197,27 +197,35 @@ internal sealed class CrashRecording : IDisposable
 
     private void Note(SweepProcess process)
     {
-        var moment = new CrashMoment(
-            Writes.Changes.Count,
-            ReadIfThere(SweepDisk.WitnessOf(process.Root)),
-            ReadIfThere(SweepDisk.RevocationOf(process.Root)),
-            process.Truth,
-            process.Coming,
-            _time.GetUtcNow(),
-            process.Stage)
-        {
-            Before = _before,
-            Changed = _changed,
-            Changing = _changing,
-        };
         lock (_moments)
         {
+            // Lanes note their calls while a caller is told something: what belongs to different moments is looked at again.
+            CrashMoment moment;
+            do
+            {
+                moment = Look(process);
+            }
+            while (moment.Changes != Writes.Changes.Count || moment.Acknowledged != process.Truth || moment.Coming != process.Coming);
             if (_moments is not [.., var last] || !IsSame(last, moment))
             {
                 _moments.Add(moment);
             }
         }
     }
+
+    private CrashMoment Look(SweepProcess process) => new(
+        Writes.Changes.Count,
+        ReadIfThere(SweepDisk.WitnessOf(process.Root)),
+        ReadIfThere(SweepDisk.RevocationOf(process.Root)),
+        process.Truth,
+        process.Coming,
+        _time.GetUtcNow(),
+        process.Stage)
+    {
+        Before = _before,
+        Changed = _changed,
+        Changing = _changing,
+    };
 
     private static bool IsSame(CrashMoment one, CrashMoment other) =>
         one.Changes == other.Changes
