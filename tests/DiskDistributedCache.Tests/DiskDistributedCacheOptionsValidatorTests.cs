@@ -45,6 +45,10 @@ public sealed class DiskDistributedCacheOptionsValidatorTests
             o => (o.MaxDiskBytes, o.SegmentBytes) = (1L << 30, 1 << 17),
             "MaxDiskBytes is 1073741824 and SegmentBytes is 131072",
             "SegmentBytes to at least 262144, or MaxDiskBytes to at most 536870912"),
+        ["one byte more than most segments hold"] = (
+            o => (o.MaxDiskBytes, o.SegmentBytes) = ((256L << 20) + 1, 64 << 10),
+            "MaxDiskBytes is 268435457 and SegmentBytes is 65536",
+            "SegmentBytes to at least 65537, or MaxDiskBytes to at most 268435456"),
         ["more disk than the largest segments make"] = (
             o => (o.MaxDiskBytes, o.SegmentBytes) = (long.MaxValue, 1 << 30),
             "MaxDiskBytes is 9223372036854775807",

@@ -23,8 +23,12 @@ internal static class HostileFolders
         }),
         ("everybody may write", true, true, (root, _) =>
         {
-            File.SetUnixFileMode(root, Everybody);
-            File.SetUnixFileMode(Directory.CreateDirectory(OwnOf(root)).FullName, Everybody);
+            Directory.CreateDirectory(OwnOf(root));
+            if (!OperatingSystem.IsWindows())
+            {
+                File.SetUnixFileMode(root, Everybody);
+                File.SetUnixFileMode(OwnOf(root), Everybody);
+            }
         }),
         ("files of somebody else", true, true, (root, _) => WriteForeign(root)),
         ("a newer format", true, false, (root, _) => MakeNewer(root)),
@@ -88,7 +92,7 @@ internal static class HostileFolders
         bool isWrong = name switch
         {
             "the cache's folder is a link" => Directory.EnumerateFileSystemEntries(root + "-target").Any(),
-            "everybody may write" => File.GetUnixFileMode(OwnOf(root)) != OwnerOnly,
+            "everybody may write" => !OperatingSystem.IsWindows() && File.GetUnixFileMode(OwnOf(root)) != OwnerOnly,
             "files of somebody else" => !IsForeignThere(root),
             "a file for a directory" => File.ReadAllText(root) != "not ours",
             "a file for the cache's folder" => File.ReadAllText(OwnOf(root)) != "not ours",

@@ -137,11 +137,11 @@ internal sealed class HostileException : Exception;
 /// <summary>A caller's buffer that gives less than it was asked for, nothing, or an exception.</summary>
 internal sealed class HostileBuffer(BufferKind kind, int pieceBytes) : IBufferWriter<byte>
 {
-    private readonly MemoryStream _written = new();
+    private readonly ArrayBufferWriter<byte> _written = new();
     private byte[] _piece = [];
     private int _callCount;
 
-    public byte[] Written => _written.ToArray();
+    public byte[] Written => _written.WrittenSpan.ToArray();
 
     public void Advance(int count)
     {
@@ -150,7 +150,7 @@ internal sealed class HostileBuffer(BufferKind kind, int pieceBytes) : IBufferWr
             throw new HostileException();
         }
 
-        _written.Write(_piece, 0, count);
+        _written.Write(_piece.AsSpan(0, count));
     }
 
     public Memory<byte> GetMemory(int sizeHint = 0) => _piece = kind switch
