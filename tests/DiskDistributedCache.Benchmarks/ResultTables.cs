@@ -53,7 +53,7 @@ internal static class ResultTables
             return;
         }
 
-        text.Append("| claim | ours | other | ratio | bar | |\n|---|---:|---:|---:|---|---|\n");
+        text.Append("| claim | ours, µs | other, µs | ratio | bar | |\n|---|---:|---:|---:|---|---|\n");
         foreach (var line in lines)
         {
             text.Append(

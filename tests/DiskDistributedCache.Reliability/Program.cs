@@ -14,6 +14,10 @@ switch (args)
         return await RivalWorker.RunAsync(args);
     case [RivalJudge.Word, ..]:
         return await RivalJudge.RunAsync(args);
+    case [FuzzEngine.Argument, var target]:
+        // Started by the fuzzer, which feeds it.
+        FuzzEngine.Serve(target);
+        return 0;
     case [CoverageCommand.Word, ..]:
         return await CoverageCommand.RunAsync(args);
 }

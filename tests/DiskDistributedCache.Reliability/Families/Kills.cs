@@ -56,7 +56,7 @@ internal sealed class Kills : Family
             var told = await victim.EndAsync();
             var judgement = folder.Judge(victim, told, isWarmDue);
             Array.ForEach(removed, folder.Truth.RemovedByOther);
-            figures.Add(judgement, told, isRoomy, isWhileOpening);
+            figures.Add(judgement, told, isWarmDue, isWhileOpening);
             if (judgement.Text is { } text)
             {
                 chain.Violate($"kill {kill}, {(isRoomy ? "roomy" : "tight")}: {text}", folder.Keep);
@@ -152,14 +152,14 @@ internal sealed class Kills : Family
         /// <summary>How long it takes from the start of a process to its open store.</summary>
         public int OpeningMilliseconds => Volatile.Read(ref _openingMilliseconds);
 
-        public void Add(Judgement judgement, IReadOnlyList<WorkerEvent> told, bool isRoomy, bool isWhileOpening)
+        public void Add(Judgement judgement, IReadOnlyList<WorkerEvent> told, bool isWarmDue, bool isWhileOpening)
         {
             lock (_lock)
             {
                 _kills++;
                 _whileOpening += isWhileOpening ? 1 : 0;
-                _due[isRoomy ? 1 : 0] += judgement.Due;
-                _hits[isRoomy ? 1 : 0] += judgement.DueHits;
+                _due[isWarmDue ? 1 : 0] += judgement.Due;
+                _hits[isWarmDue ? 1 : 0] += judgement.DueHits;
                 _events += told.Count;
                 var opened = told.FirstOrDefault(one => one.Kind == WorkerEventKind.Opened);
                 if (opened.Kind == WorkerEventKind.Opened)
@@ -176,7 +176,7 @@ internal sealed class Kills : Family
             run.Note(string.Create(
                 CultureInfo.InvariantCulture,
                 $"- {_kills:#,0} kills, {_whileOpening} of them aimed at the opening ({_kills - _opened} before it was done); {_events:#,0} events were reported."));
-            run.Note($"- Found after the kill, of what was acknowledged and lives for ever: {Ratio(1)} where there was room for all, {Ratio(0)} where segments were reclaimed.");
+            run.Note($"- Found after the kill, of what was acknowledged and lives for ever: {Ratio(1)} where all of it had to be there, {Ratio(0)} where segments were reclaimed, something was owed, or another process had come by.");
             if (_kills >= FewKills && _hits[0] + _hits[1] == 0)
             {
                 run.Violate("nothing was ever found after a kill");

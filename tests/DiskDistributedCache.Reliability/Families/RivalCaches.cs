@@ -32,7 +32,7 @@ internal sealed class RivalCaches : Family
     private readonly Dictionary<string, ConcurrentBag<RivalJudge>> _judges =
         Contender.Names.ToDictionary(name => name, _ => new ConcurrentBag<RivalJudge>());
 
-    private readonly SemaphoreSlim _oneFullDisk = new(1);
+    private static readonly SemaphoreSlim s_oneFullDisk = new(1);
 
     public override string Name => "rivals";
 
@@ -152,7 +152,7 @@ internal sealed class RivalCaches : Family
 
     private async Task FillAsync(Case one, string name, RivalFigures figures)
     {
-        await _oneFullDisk.WaitAsync();
+        await s_oneFullDisk.WaitAsync();
         try
         {
             await using var disk = await MountedDisk.InMemoryAsync("size=160m");
@@ -169,7 +169,7 @@ internal sealed class RivalCaches : Family
         }
         finally
         {
-            _oneFullDisk.Release();
+            s_oneFullDisk.Release();
         }
     }
 

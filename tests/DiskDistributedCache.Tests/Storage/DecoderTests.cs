@@ -43,7 +43,7 @@ public sealed class DecoderTests
         Assert.False(RecordFormat.TryReadHeader(record, s_seed, out _));
     }
 
-    // Seen to fail, each of them, when TagsOf believed the lengths.
+    // Seen to fail when TagsOf believed the lengths; the second has the count against it too.
     [Theory]
     [InlineData(0, new byte[] { 2, 0, 0, 0, 65, 0 }, "tags, and a count of none")]
     [InlineData(2, new byte[] { 2, 0, 0, 0, 65, 0 }, "fewer tags than are counted")]

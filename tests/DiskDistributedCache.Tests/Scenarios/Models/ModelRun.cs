@@ -312,7 +312,7 @@ internal sealed class ModelRun : IDisposable
         }
     }
 
-    private IEnumerable<string> KeysFrom(ModelStep step) =>
+    private static IEnumerable<string> KeysFrom(ModelStep step) =>
         Enumerable.Range(step.Key, 1 + (step.Number % 4)).Select(at => Keys[at % Keys.Count]);
 
     private int LengthOf(ModelStep step) => IsRetained(Keys[step.Key]) ? step.Number % 500
