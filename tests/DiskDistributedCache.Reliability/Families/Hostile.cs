@@ -22,9 +22,9 @@ internal sealed class Hostile : Family
 
     public override string Unit => "cases";
 
-    public override Counts Counts => new(150, 5_000, 50_000);
+    public override Counts Counts => new(110, 5_000, 50_000);
 
-    public override double CaseMilliseconds => 25;
+    public override double CaseMilliseconds => 200;
 
     public override async Task RunAsync(FamilyRun run)
     {
