@@ -51,6 +51,17 @@ internal sealed class FuzzEngine : IDisposable
         });
     }
 
+    /// <summary>How the copy is started: by itself, or by the host where that is how this process was started.</summary>
+    private string[] Program
+    {
+        get
+        {
+            string copy = Path.Combine(_folder, "program", "DiskDistributedCache.Reliability");
+            string own = Environment.ProcessPath ?? throw new InvalidOperationException("The program has no path.");
+            return Path.GetFileNameWithoutExtension(own) == "dotnet" ? [own, copy + ".dll"] : [copy];
+        }
+    }
+
     public async Task<FuzzFindings> RunAsync(string target, TimeSpan duration, CancellationToken stopped)
     {
         string seeds = Path.Combine(_folder, target + "-seeds");
@@ -60,7 +71,7 @@ internal sealed class FuzzEngine : IDisposable
         string[] arguments =
         [
             "-i", seeds, "-o", output, "-t", "5000", "-m", "none", "-V", duration.TotalSeconds.ToString("0", CultureInfo.InvariantCulture),
-            "--", Environment.ProcessPath!, Path.Combine(_folder, "program", "DiskDistributedCache.Reliability.dll"), Argument, target,
+            "--", .. Program, Argument, target,
         ];
         Array.ForEach(arguments, start.ArgumentList.Add);
         foreach (string setting in (string[])["AFL_SKIP_BIN_CHECK", "AFL_NO_UI", "AFL_SKIP_CPUFREQ", "AFL_NO_AFFINITY", "AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES", "AFL_IGNORE_SEED_PROBLEMS"])
