@@ -33,6 +33,7 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     private bool _isOwner;
     private StoreFile? _waiterMark;
     private Guid _previousSession;
+    private bool _isIncomplete;
 
     /// <summary>Called on a thread of its own when what is owed may be acknowledged.</summary>
     public event Action? Withdrawn;
@@ -188,7 +189,19 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
             PutWitness();
             if (!IsSuspect)
             {
-                Try(RemoveMarks);
+                _isIncomplete |= !Try(RemoveMarks);
+            }
+        }
+    }
+
+    /// <summary>The same once more where a part of it has failed, of which has been told: without it a killed process leaves nothing.</summary>
+    public void RestoreMissing()
+    {
+        lock (_ioLock)
+        {
+            if (_isIncomplete && _isOwner && !IsSuspect && !_witness.IsRefused)
+            {
+                _isIncomplete = !TryQuietly(() => _witness.Put(session, _previousSession)) || !TryQuietly(RemoveMarks);
             }
         }
     }
@@ -290,7 +303,7 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     {
         if (!IsSuspect)
         {
-            Try(() => _witness.Put(session, _previousSession));
+            _isIncomplete = !Try(() => _witness.Put(session, _previousSession));
         }
     }
 
@@ -319,6 +332,20 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
         catch (Exception exception)
         {
             Failed?.Invoke(exception);
+            return false;
+        }
+    }
+
+    private static bool TryQuietly(Action action)
+    {
+        try
+        {
+            action();
+            return true;
+        }
+        catch (Exception)
+        {
+            // It was told when it failed first.
             return false;
         }
     }

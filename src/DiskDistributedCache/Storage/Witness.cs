@@ -15,7 +15,13 @@ internal sealed class Witness(CacheDirectory directory)
 {
     private const int IdBytes = 16;
 
-    /// <summary>Vouches for a session, and for the one that it takes over from.</summary>
+    /// <summary>Whether a witness was refused because of where it would be. To try again would be in vain.</summary>
+    public bool IsRefused { get; private set; }
+
+    /// <summary>
+    /// Vouches for a session, and for the one that it takes over from. The witness that is there stays until the new one is whole: a process may
+    /// be killed at any moment.
+    /// </summary>
     /// <exception cref="IOException">Among others: the witness would be on the disk that it is to vouch for.</exception>
     public void Put(Guid session, Guid previous)
     {
@@ -24,21 +30,23 @@ internal sealed class Witness(CacheDirectory directory)
             return;
         }
 
-        bool isElsewhere;
-        using (var file = directory.CreatePrivate(path))
+        string fresh = path + ".new";
+        using (var file = directory.CreatePrivate(fresh))
         {
-            isElsewhere = file.Identity is not { } identity || identity.Device != directory.Device;
-            if (isElsewhere)
+            IsRefused = file.Identity is { } identity && identity.Device == directory.Device;
+            if (!IsRefused)
             {
                 file.Write([.. session.ToByteArray(), .. previous.ToByteArray()], 0);
             }
         }
 
-        if (!isElsewhere)
+        if (IsRefused)
         {
-            directory.Delete(path);
+            directory.Delete(fresh);
             throw new IOException($"The witness '{path}' is on the same file system as the cache and proves nothing.");
         }
+
+        directory.Rename(fresh, path);
     }
 
     /// <summary>Whether the witness is there and vouches for this session.</summary>

@@ -456,6 +456,7 @@ internal sealed partial class DiskTier
         }
 
         TryWriteRetained();
+        _trust.RestoreMissing();
         if (_store is not { } store || _isGivenUp || _owesRetained || !_trust.IsSuspect || !_writer.OwesNothing(out long generation))
         {
             return;

@@ -35,6 +35,35 @@ public sealed class TrustRuleTests : IDisposable
         File.Delete(WitnessFolder.RevocationOf(root.Path));
     }
 
+    // Seen to fail when the old witness was deleted before the new one was written.
+    [Fact]
+    public void A_witness_stays_until_the_next_one_is_whole()
+    {
+        using var root = new ScratchDirectory();
+        var files = new FaultyFileSystem();
+        using var directory = new CacheDirectory(files, root.Path, WitnessFolder.Path);
+        var witness = new Witness(directory);
+        var (first, second) = (Guid.NewGuid(), Guid.NewGuid());
+        witness.Put(first, Guid.Empty);
+        string path = WitnessFolder.WitnessOf(root.Path);
+        int looks = 0;
+        files.Watch(
+            FileOperation.Open | FileOperation.Write | FileOperation.Move | FileOperation.Delete,
+            _ =>
+            {
+                looks++;
+                Assert.Equal(32, new FileInfo(path).Length);
+            },
+            ".witness");
+
+        witness.Put(second, first);
+
+        Assert.True(looks >= 3);
+        Assert.True(witness.VouchesFor(first) && witness.VouchesFor(second));
+        witness.Withdraw();
+        Assert.False(witness.VouchesFor(second));
+    }
+
     // Seen to fail when the newer slot was enough.
     [Theory]
     [InlineData(0)]

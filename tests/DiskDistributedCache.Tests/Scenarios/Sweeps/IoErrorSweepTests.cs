@@ -56,6 +56,25 @@ public sealed class IoErrorSweepTests
     public async Task A_disk_that_fails_as_trust_comes_back_costs_no_more_than_a_heartbeat(string fault, int seed, int call, bool isRoomy) =>
         await SweepCase.SweepAsync([new SweepCase(SweepStage.Recovery, SweepFault.Named(fault), seed, call, Times: 1, isRoomy)]);
 
+    /// <summary>
+    /// What only pairs of faults found: the witness could not be put back as trust came back, and nobody tried again. Fails when a heartbeat
+    /// does not restore what is missing.
+    /// </summary>
+    [Theory]
+    [InlineData("ENOSPC", 12, 4, "EIO", 9, 6)]
+    [InlineData("not found", 36, 5, "ENOSPC of a preallocation", 8, 1)]
+    public async Task A_witness_that_cannot_be_put_back_as_trust_comes_back_costs_no_more_than_a_heartbeat(
+        string fault, int seed, int times, string second, int secondCall, int secondTimes) =>
+        await SweepCase.SweepAsync(
+        [
+            new SweepCase(SweepStage.Witness, SweepFault.Named(fault), seed, Call: 1, times, IsRoomy: true)
+            {
+                Second = SweepFault.Named(second),
+                SecondCall = secondCall,
+                SecondTimes = secondTimes,
+            },
+        ]);
+
     private static async Task SweepAsync(SweepStage stage, string fault, int count)
     {
         var cases = await SweepCase.ChooseAsync(stage, SweepFault.Named(fault), count);
