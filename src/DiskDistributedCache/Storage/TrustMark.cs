@@ -313,6 +313,10 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
         {
             _witness.Forgive();
         }
+        else if (!_witness.IsSurelyRevokedByOther(session))
+        {
+            throw new IOException("A revocation is there and cannot be read: it may be that of this process.");
+        }
 
         if (_waiterMark is { } mark)
         {

@@ -61,7 +61,10 @@ internal sealed class Witness(CacheDirectory directory)
         }
     }
 
-    /// <summary>Says that a session acknowledged what the store does not have.</summary>
+    /// <summary>
+    /// Says that a session acknowledged what the store does not have. It is there as a whole or not at all: one that cannot be read is taken for
+    /// another's, and stays.
+    /// </summary>
     /// <exception cref="IOException">Among others: there is no place for a revocation.</exception>
     public void Revoke(Guid session)
     {
@@ -72,8 +75,13 @@ internal sealed class Witness(CacheDirectory directory)
             return;
         }
 
-        using var file = directory.CreatePrivate(path);
-        file.Write(session.ToByteArray(), 0);
+        string fresh = path + ".new";
+        using (var file = directory.CreatePrivate(fresh))
+        {
+            file.Write(session.ToByteArray(), 0);
+        }
+
+        directory.Rename(fresh, path);
     }
 
     /// <summary>Whether a session other than this one has revoked the store. A revocation that cannot be read counts.</summary>
