@@ -8,10 +8,6 @@ namespace DiskDistributedCache;
 // What the public members and the output-cache store in the other assembly are made of.
 public sealed partial class DiskCache
 {
-    // Up to this size a value is written to the caller's writer in one piece: the writer grows once instead of doubling
-    // its way up. Larger values take what the writer has to offer, piece by piece.
-    private const int OnePieceBytes = 1 << 20;
-
     private Task? _openAwaited;
 
     /// <summary>
@@ -79,7 +75,8 @@ public sealed partial class DiskCache
     /// <summary>Writes a value that nobody keeps without making an entry of it.</summary>
     private bool TryCopyNow(string? key, IBufferWriter<byte> destination, CancellationToken token)
     {
-        if (key is null || !_startAwaited || _closed || _savings.NeedsEntry || token.IsCancellationRequested
+        // Asked first: nearly all caches have a memory tier, and their hits are to pay for nothing else.
+        if (!_tiers.KeepsNothing || key is null || !_startAwaited || _closed || _savings.NeedsEntry || token.IsCancellationRequested
             || _tiers.TryCopyNow(DataKey(key), destination) < 0)
         {
             return false;
@@ -203,18 +200,7 @@ public sealed partial class DiskCache
             return false;
         }
 
-        int length = entry.Value.Length;
-        if (length is > 0 and <= OnePieceBytes && destination.GetSpan(length) is var piece && piece.Length >= length)
-        {
-            entry.Value.CopyTo(piece);
-            destination.Advance(length);
-        }
-        else if (length > 0)
-        {
-            // Also where a writer has less to offer than it was asked for, which it must not.
-            destination.Write(entry.Value);
-        }
-
+        destination.WriteValue(entry.Value);
         return true;
     }
 }

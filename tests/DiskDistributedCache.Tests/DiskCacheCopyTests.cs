@@ -78,6 +78,22 @@ public sealed class DiskCacheCopyTests : IAsyncLifetime
         Assert.Equal([1, 2], _writer.WrittenMemory.ToArray());
     }
 
+    // Seen to fail, with an ArgumentException, when a value was copied into whatever the writer gave.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(1000)]
+    public async Task A_writer_that_gives_short_pieces_gets_the_value_in_pieces(int length)
+    {
+        byte[] value = new byte[length];
+        new Random(length).NextBytes(value);
+        await Cache.SetAsync("k", value, s_noExpiry, TestContext.Current.CancellationToken);
+        var writer = new ShortWriter(pieceBytes: 7);
+
+        Assert.True(Cache.TryGet("k", writer));
+        Assert.Equal(value, writer.Written);
+    }
+
     private sealed class Refusing : IBufferWriter<byte>
     {
         public void Advance(int count) => throw new InvalidOperationException();

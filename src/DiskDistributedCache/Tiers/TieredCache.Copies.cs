@@ -9,6 +9,9 @@ namespace DiskDistributedCache.Tiers;
 /// </content>
 internal sealed partial class TieredCache
 {
+    /// <summary>Whether there is no memory tier.</summary>
+    public bool KeepsNothing => _memory.BudgetBytes <= 0;
+
     /// <summary>
     /// Writes a value to the caller's writer that is on disk, in the memory of the operating system, and not to be kept. Returns its
     /// length, or -1 where that is not so and nothing was written: then an ordinary lookup says what there is.
@@ -17,7 +20,7 @@ internal sealed partial class TieredCache
     public int TryCopyNow(in CacheKey key, IBufferWriter<byte> destination)
     {
         // What slides has to be touched, and what is retained is in memory all the same: both take the ordinary way.
-        if (_memory.BudgetBytes > 0
+        if (!KeepsNothing
             || _disk.Locate(key, out var where) != LookupOutcome.Hit
             || where.IsPending
             || where.IsRetained
@@ -37,12 +40,7 @@ internal sealed partial class TieredCache
             }
 
             var value = record.Value;
-            if (value.Length > 0)
-            {
-                value.CopyTo(destination.GetSpan(value.Length));
-                destination.Advance(value.Length);
-            }
-
+            destination.WriteValue(value);
             _disk.MarkUsed(where);
             _metrics.DiskHits.Add(1, value.Length);
             return value.Length;

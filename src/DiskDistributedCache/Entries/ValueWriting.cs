@@ -1,0 +1,25 @@
+using System.Buffers;
+
+namespace DiskDistributedCache.Entries;
+
+/// <summary>How a value gets into the writer of a caller.</summary>
+internal static class ValueWriting
+{
+    // Up to this size a value is written to the caller's writer in one piece: the writer grows once instead of doubling
+    // its way up. Larger values take what the writer has to offer, piece by piece.
+    private const int OnePieceBytes = 1 << 20;
+
+    public static void WriteValue(this IBufferWriter<byte> destination, ReadOnlySpan<byte> value)
+    {
+        if (value.Length is > 0 and <= OnePieceBytes && destination.GetSpan(value.Length) is var piece && piece.Length >= value.Length)
+        {
+            value.CopyTo(piece);
+            destination.Advance(value.Length);
+        }
+        else if (!value.IsEmpty)
+        {
+            // Also where a writer has less to offer than it was asked for, which it must not.
+            destination.Write(value);
+        }
+    }
+}
