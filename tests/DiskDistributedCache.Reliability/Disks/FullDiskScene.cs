@@ -1,3 +1,4 @@
+using DiskDistributedCache.Reliability.Harness;
 using DiskDistributedCache.Reliability.Processes;
 using Microsoft.Extensions.Caching.Distributed;
 
@@ -14,6 +15,7 @@ internal sealed class FullDiskScene(SmallDisk disk, Random random) : IAsyncDispo
 
     private readonly Dictionary<int, int> _current = [];
     private readonly DiskDistributedCacheOptions _options = OptionsFor(disk);
+    private readonly EventTrail _trail = new();
     private DiskCache? _cache;
     private int _lastVersion;
     private string? _wrong;
@@ -24,6 +26,7 @@ internal sealed class FullDiskScene(SmallDisk disk, Random random) : IAsyncDispo
     public async Task<string?> OscillateAsync()
     {
         _cache ??= await OpenAsync();
+        _trail.Add("the disk is filled");
         disk.Fill();
         int serves = 0;
         for (int step = 0; step < Steps; step++)
@@ -40,6 +43,7 @@ internal sealed class FullDiskScene(SmallDisk disk, Random random) : IAsyncDispo
             await ReadAllAsync();
         }
 
+        _trail.Add("the disk is freed");
         disk.Free();
         Figures.Repairs += await disk.RepairAsync() ? 1 : 0;
         if (serves < 0)
@@ -50,6 +54,14 @@ internal sealed class FullDiskScene(SmallDisk disk, Random random) : IAsyncDispo
         return _wrong ?? await ProveAsync();
     }
 
+    /// <summary>Keeps what the disk has, what others have filled it with left out, and what came before.</summary>
+    public void Keep(string folder)
+    {
+        _trail.Keep(folder);
+        FolderCopy.AsFarAsPossible(_options.Directory!, Path.Combine(folder, "store"));
+        FolderCopy.AsFarAsPossible(_options.WitnessDirectory!, Path.Combine(folder, "witnesses"));
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (_cache is not null)
@@ -58,6 +70,7 @@ internal sealed class FullDiskScene(SmallDisk disk, Random random) : IAsyncDispo
         }
 
         Directory.Delete(_options.WitnessDirectory!, recursive: true);
+        _trail.Dispose();
     }
 
     /// <summary>It recovers by itself, and what is stored from then on is kept.</summary>
@@ -117,6 +130,7 @@ internal sealed class FullDiskScene(SmallDisk disk, Random random) : IAsyncDispo
                 return await ReadAsync(key) ? 1 : -1;
             case 3:
                 await _cache!.RemoveAsync(NameOf(key));
+                _trail.Add($"removed {key}");
                 _current.Remove(key);
                 return 0;
             default:
@@ -130,6 +144,7 @@ internal sealed class FullDiskScene(SmallDisk disk, Random random) : IAsyncDispo
         int version = ++_lastVersion;
         await _cache!.SetAsync(NameOf(key), PatternedValue.Of(key, version, random.Next(100, 8_000)), s_noLimit);
         _current[key] = version;
+        _trail.Add($"set {key}: version {version}");
     }
 
     private async Task<bool> ReadAsync(int key)
@@ -143,6 +158,7 @@ internal sealed class FullDiskScene(SmallDisk disk, Random random) : IAsyncDispo
 
         Figures.Hits++;
         int version = PatternedValue.VersionOf(key, value);
+        _trail.Add($"read {key}: version {version}");
         if (version <= 0 || version != _current.GetValueOrDefault(key))
         {
             _wrong ??= $"version {version} of key {key} was read, it is at {_current.GetValueOrDefault(key)}; {Describe()}";
@@ -161,7 +177,7 @@ internal sealed class FullDiskScene(SmallDisk disk, Random random) : IAsyncDispo
 
     private async Task<DiskCache> OpenAsync(bool waits = true)
     {
-        var cache = new DiskCache(_options);
+        var cache = new DiskCache(_options, loggerFactory: _trail);
         await cache.GetAsync("the first use opens it");
         if (waits)
         {

@@ -53,7 +53,7 @@ internal sealed class Full : Family
             {
                 if (await scene.OscillateAsync() is { } wrong)
                 {
-                    chain.Violate($"{kinds[kind]}, oscillation {i}: {wrong}");
+                    chain.Violate($"{kinds[kind]}, oscillation {i}: {wrong}", scene.Keep);
                     return;
                 }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using DiskDistributedCache.Reliability.Disks;
 using DiskDistributedCache.Reliability.Harness;
 using DiskDistributedCache.Reliability.Soaking;
 
@@ -48,8 +49,9 @@ internal sealed class Soak : Family
         var options = SoakLoad.OptionsFor(folder);
         var gauges = new Gauges(folder);
         using var weather = new FaultWeather(files, run.Seed);
-        var cache = new DiskCache(options, files);
-        var load = new SoakLoad(run.Seed);
+        using var trail = new EventTrail();
+        var cache = new DiskCache(options, files, loggerFactory: trail);
+        var load = new SoakLoad(run.Seed, trail);
         using (var end = new CancellationTokenSource())
         {
             var work = load.Start(cache, end.Token);
@@ -66,7 +68,7 @@ internal sealed class Soak : Family
 
         weather.End();
         await cache.DisposeAsync();
-        Judge(run, load, "while it ran", folder);
+        Judge(run, load, "while it ran", Keep);
         if (gauges.Growth is { } growth)
         {
             run.Violate(growth);
@@ -75,20 +77,26 @@ internal sealed class Soak : Family
         run.Note(string.Create(CultureInfo.InvariantCulture, $"- {load}; faults were on for {weather.ShareOn:0} % of the time ({weather}); modes seen: {gauges.Modes}."));
         run.Note($"- {gauges}.");
 
-        await using var again = new DiskCache(options, files);
+        await using var again = new DiskCache(options, files, loggerFactory: trail);
         load.ReadAll(again);
-        Judge(run, load, "after a restart", folder);
+        Judge(run, load, "after a restart", Keep);
         if (load.Hits == 0)
         {
             run.Violate("nothing was ever found");
         }
+
+        void Keep(string to)
+        {
+            trail.Keep(to);
+            FolderCopy.AsFarAsPossible(folder, to);
+        }
     }
 
-    private static void Judge(FamilyRun run, SoakLoad load, string when, string folder)
+    private static void Judge(FamilyRun run, SoakLoad load, string when, Action<string> keep)
     {
         if (load.Wrong is { } wrong)
         {
-            run.Violate($"{when}: {wrong}", keepImage: to => Gauges.CopyTo(folder, to));
+            run.Violate($"{when}: {wrong}", keepImage: keep);
         }
     }
 }

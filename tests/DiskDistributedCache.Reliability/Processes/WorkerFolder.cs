@@ -1,3 +1,5 @@
+using DiskDistributedCache.Reliability.Disks;
+
 namespace DiskDistributedCache.Reliability.Processes;
 
 /// <summary>
@@ -59,7 +61,7 @@ internal sealed class WorkerFolder : IDisposable
     {
         if (Directory.Exists(_image))
         {
-            CopyAll(_image, Path.Combine(folder, "before"));
+            FolderCopy.AsFarAsPossible(_image, Path.Combine(folder, "before"));
         }
 
         CopyTo(Path.Combine(folder, "after"));
@@ -90,25 +92,7 @@ internal sealed class WorkerFolder : IDisposable
 
     private void CopyTo(string folder)
     {
-        CopyAll(Store, Path.Combine(folder, "store"));
-        CopyAll(Witnesses, Path.Combine(folder, "witnesses"));
-    }
-
-    private static void CopyAll(string from, string to)
-    {
-        Directory.CreateDirectory(to);
-        foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
-        {
-            string copy = Path.Combine(to, Path.GetRelativePath(from, file));
-            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-            try
-            {
-                File.Copy(file, copy, overwrite: true);
-            }
-            catch (IOException)
-            {
-                // A disk that is broken, or a file that somebody holds: what can be copied has to do.
-            }
-        }
+        FolderCopy.AsFarAsPossible(Store, Path.Combine(folder, "store"));
+        FolderCopy.AsFarAsPossible(Witnesses, Path.Combine(folder, "witnesses"));
     }
 }

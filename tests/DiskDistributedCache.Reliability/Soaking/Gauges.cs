@@ -51,17 +51,6 @@ internal sealed class Gauges(string folder)
         _modes[mode] = _modes.GetValueOrDefault(mode) + 1;
     }
 
-    /// <summary>For people: what the disk looked like.</summary>
-    public static void CopyTo(string from, string to)
-    {
-        foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
-        {
-            string copy = Path.Combine(to, Path.GetRelativePath(from, file));
-            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-            File.Copy(file, copy, overwrite: true);
-        }
-    }
-
     public override string ToString() => "Medians of the three thirds of the time: " + string.Join("; ", s_gauges.Select((gauge, which) =>
         $"{gauge.Name} {string.Join(", ", Enumerable.Range(0, 3).Select(third => Median(which, third).ToString(gauge.Format, CultureInfo.InvariantCulture)))}"));
 

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using DiskDistributedCache.Reliability.Harness;
 using DiskDistributedCache.Reliability.Processes;
 using Microsoft.Extensions.Caching.Distributed;
 
@@ -8,7 +9,7 @@ namespace DiskDistributedCache.Reliability.Soaking;
 /// Threads that read, write and remove: 80, 15 and 5 of 100. Keys are asked for by Zipf's law. Each key and tag belongs to one thread, which
 /// knows the one version that a read may return.
 /// </summary>
-internal sealed class SoakLoad(int seed)
+internal sealed class SoakLoad(int seed, EventTrail trail)
 {
     private const int Threads = 4;
     private const int KeysOfThread = 500;
@@ -82,7 +83,7 @@ internal sealed class SoakLoad(int seed)
         }
         catch (Exception exception)
         {
-            Interlocked.CompareExchange(ref _wrong, $"threw {exception}", null);
+            Fail($"threw {exception}");
         }
     }
 
@@ -98,7 +99,9 @@ internal sealed class SoakLoad(int seed)
                 Set(cache, key, thread, random);
                 break;
             case < 998:
+                trail.Add($"remove {key}");
                 cache.Remove(NameOf(key));
+                trail.Add($"removed {key}");
                 _truth[key] = default;
                 Interlocked.Increment(ref _removals);
                 break;
@@ -118,9 +121,10 @@ internal sealed class SoakLoad(int seed)
         {
             Interlocked.Increment(ref _hits);
             int version = PatternedValue.VersionOf(key, value);
+            trail.Add($"read {key}: version {version}");
             if (version <= 0 || version != truth.Version || (truth.Deadline > 0 && truth.Deadline + SlackTicks < began))
             {
-                Interlocked.CompareExchange(ref _wrong, $"version {version} of key {key} was read at {began}, it is at {truth}", null);
+                Fail($"version {version} of key {key} was read at {began}, it is at {truth}");
             }
         }
 
@@ -145,20 +149,30 @@ internal sealed class SoakLoad(int seed)
             AbsoluteExpirationRelativeToNow = milliseconds > 0 && !isSliding ? life : null,
         };
         byte[] value = PatternedValue.Of(key, version, (int)(MinBytes * Math.Pow(2, random.NextDouble() * Doublings)));
+        trail.Add($"set {key}: version {version}, {value.Length} bytes, {milliseconds} ms{(isSliding ? " sliding" : "")}, tag {tag}");
         cache.SetAsync(NameOf(key), value, options, tag > 0 ? [$"tag {tag}"] : null, CancellationToken.None).GetAwaiter().GetResult();
         _truth[key] = new Truth(version, tag, milliseconds > 0 ? DateTime.UtcNow.Ticks + life.Ticks : 0, isSliding ? life.Ticks : 0);
+        trail.Add($"was set {key}: version {version}");
         Interlocked.Increment(ref _sets);
     }
 
     [SuppressMessage("Usage", "VSTHRD002", Justification = "On a thread of its own.")]
     private void EvictTag(DiskCache cache, int thread, int tag)
     {
+        trail.Add($"evict tag {tag}");
         cache.EvictByTagAsync($"tag {tag}").AsTask().GetAwaiter().GetResult();
+        trail.Add($"evicted tag {tag}");
         Interlocked.Increment(ref _removals);
         foreach (ref var truth in _truth.AsSpan(thread * KeysOfThread, KeysOfThread))
         {
             truth = truth.Tag == tag ? default : truth;
         }
+    }
+
+    private void Fail(string wrong)
+    {
+        trail.Add("WRONG: " + wrong);
+        Interlocked.CompareExchange(ref _wrong, wrong, null);
     }
 
     private static string NameOf(int key) => $"key {key}";
