@@ -485,10 +485,11 @@ internal sealed partial class WriteLane
         }
     }
 
+    /// <summary>Not while the lane is paused: what comes then can wait, and waking a thread for each of it costs more than the rest of a set.</summary>
     private void Wake()
     {
-        _hasWork = true;
-        if (_isSleeping)
+        _hasWork = _jobs.Count > 0 || CanWrite || _isStopping;
+        if (_hasWork && _isSleeping)
         {
             Monitor.Pulse(_lock);
         }
