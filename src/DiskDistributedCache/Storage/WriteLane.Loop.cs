@@ -10,9 +10,6 @@ internal sealed partial class WriteLane
 {
     private const int SpinCount = 40;
 
-    // Only on the lane: what is on disk and not acknowledged yet.
-    private readonly List<Mutation> _written = [];
-
     /// <summary>
     /// On the lane, in a job: writes what waits at this moment, though the lane is paused. What comes meanwhile waits for its turn, or
     /// this would never end. False when it failed.
@@ -138,12 +135,12 @@ internal sealed partial class WriteLane
             _hasFailed = !isWritten;
             if (isWritten)
             {
-                _written.AddRange(_batch);
-                if (_due.Count > 0)
+                foreach (var mutation in _batch)
                 {
-                    AcknowledgeWritten();
-                    _due.RemoveAll(mutation => mutation.IsAcknowledged);
+                    mutation.TrySetResult();
                 }
+
+                _due.RemoveAll(mutation => mutation.IsAcknowledged);
             }
             else
             {
@@ -154,21 +151,9 @@ internal sealed partial class WriteLane
             _batch.Clear();
         }
 
-        AcknowledgeWritten();
         AfterOwing(isDue);
 
         return isWritten;
-    }
-
-    /// <summary>As a rule outside the lock: whoever is let go comes back with the next mutation, and would wait for it.</summary>
-    private void AcknowledgeWritten()
-    {
-        foreach (var mutation in _written)
-        {
-            mutation.TrySetResult();
-        }
-
-        _written.Clear();
     }
 
     private bool TryAppend()
