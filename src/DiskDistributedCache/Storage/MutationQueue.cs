@@ -35,6 +35,21 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
     /// <summary>Mutations whose callers wait.</summary>
     public int AwaitedCount { get; private set; }
 
+    /// <summary>Of those the one that has waited for longest.</summary>
+    public Mutation? FirstAwaited
+    {
+        get
+        {
+            var mutation = AwaitedCount > 0 ? _head : null;
+            while (mutation is { IsOwed: true })
+            {
+                mutation = mutation.Next;
+            }
+
+            return mutation;
+        }
+    }
+
     /// <summary>
     /// A change of the same key that already waits and now stands for this one too; one record serves both. Null where there is
     /// none.
