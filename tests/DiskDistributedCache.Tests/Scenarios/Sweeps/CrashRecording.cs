@@ -32,8 +32,8 @@ internal sealed record CrashMoment(
 }
 
 /// <summary>
-/// The life of a process, call by call: it opens a store that was closed, works, fails once, is away from its disk for a while,
-/// recovers and closes. Before every change on disk, and when a mutation is acknowledged, is noted what the callers know by then
+/// The life of a process, call by call: it opens a store that was closed, works, fails once to write and once to sync, is away from its disk
+/// for a while, recovers and closes. Before every change on disk, and when a mutation is acknowledged, is noted what the callers know by then
 /// and what the folder of witnesses holds.
 /// </summary>
 internal sealed class CrashRecording : IDisposable
@@ -60,6 +60,9 @@ internal sealed class CrashRecording : IDisposable
 
     /// <summary>Which run of the operating system the process was in; null for the true one.</summary>
     public Guid? BootId { get; private set; }
+
+    /// <summary>The segment of which a sync failed while it was written; null for none. What the system lost of it has to cost nothing.</summary>
+    public string? LostSegment { get; private set; }
 
     public WriteRecording Writes => _recording!;
 
@@ -161,7 +164,7 @@ internal sealed class CrashRecording : IDisposable
         Note(process);
     }
 
-    private static async Task OweAndTrustAsync(SweepProcess process)
+    private async Task OweAndTrustAsync(SweepProcess process)
     {
         process.Files.Fail(FileOperation.Write, ".seg", times: 1);
         process.Stage = "after a failed write";
@@ -171,6 +174,8 @@ internal sealed class CrashRecording : IDisposable
         await process.TrustAsync();
         process.Stage = Trusting;
         await process.RemoveAsync("key 2");
+        LostSegment = Directory.EnumerateFiles(process.Root, "*.seg", SearchOption.AllDirectories).Max(StringComparer.Ordinal)!;
+        process.Files.Fail(FileOperation.Flush, LostSegment, times: 1);
         await process.HeartbeatAsync();
         await process.TrustAsync();
         process.Stage = "trusted again";
