@@ -82,11 +82,12 @@ internal sealed class Cuts : Family
     {
         var moments = recording.Moments;
 
-        // The beginning and the end, where a store is and becomes clean, as often as all that is between.
-        int which = random.Next(4) switch
+        // The beginning and the end, where a store is and becomes clean, as often as all that is between; and often what was closed.
+        int which = random.Next(8) switch
         {
-            0 => random.Next(Math.Min(15, moments.Count)),
-            1 => moments.Count - 1 - random.Next(Math.Min(15, moments.Count)),
+            0 or 1 => random.Next(Math.Min(15, moments.Count)),
+            2 => moments.Count - 1 - random.Next(Math.Min(15, moments.Count)),
+            3 => moments.Count - 1,
             _ => random.Next(moments.Count),
         };
         var moment = moments[which];

@@ -37,9 +37,9 @@ internal sealed class Truth
 
     public Truth Clear() => new(_versions.Clear(), _lastNumber);
 
-    /// <summary>A sliding entry was used.</summary>
+    /// <summary>A sliding entry was used. A use never shortens its life, also where the clock of the process knows less than the one before.</summary>
     public Truth Use(string key, long now) => _versions.TryGetValue(key, out var version) && version.Expiry.IsSliding
-        ? new Truth(_versions.SetItem(key, version with { Deadline = version.Expiry.DeadlineFrom(now) }), _lastNumber)
+        ? new Truth(_versions.SetItem(key, version with { Deadline = Math.Max(version.Deadline, version.Expiry.DeadlineFrom(now)) }), _lastNumber)
         : this;
 
     /// <summary>The newest value of a key, dead or alive.</summary>

@@ -174,9 +174,12 @@ internal sealed class CrashRecording : IDisposable
         await process.TrustAsync();
         process.Stage = Trusting;
         await process.RemoveAsync("key 2");
+        await process.SetAsync("key 6", 400);
+        await process.SetAsync("key 8", 400);
         LostSegment = Directory.EnumerateFiles(process.Root, "*.seg", SearchOption.AllDirectories).Max(StringComparer.Ordinal)!;
         process.Files.Fail(FileOperation.Flush, LostSegment, times: 1);
         await process.HeartbeatAsync();
+        await process.TrustAsync();
         await process.TrustAsync();
         process.Stage = "trusted again";
         await process.SetAsync("key 2", 300, ["tag 1"]);
