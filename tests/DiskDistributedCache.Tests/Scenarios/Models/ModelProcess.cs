@@ -221,6 +221,12 @@ internal sealed class ModelProcess : IAsyncDisposable
             await Task.WhenAny(read, gate.Reached).WaitAsync(s_tooLong);
             if (read.IsCompleted)
             {
+                var (isKnown, atOnce) = await read;
+                if (isKnown)
+                {
+                    await JudgeAsync(key, atOnce);
+                }
+
                 return;
             }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using DiskDistributedCache.Tests.Infrastructure;
 
 namespace DiskDistributedCache.Tests.Scenarios.Sweeps;
@@ -173,11 +174,15 @@ internal sealed class CrashRecording : IDisposable
         // Too early: it is still owed.
         await process.TrustAsync();
         process.Stage = Trusting;
+
+        // The segment that the failed write leaves is followed by one of which the first sync fails, as soon as nothing is owed.
+        string left = Directory.EnumerateFiles(process.Root, "*.seg", SearchOption.AllDirectories).Max(StringComparer.Ordinal)!;
+        long next = long.Parse(Path.GetFileNameWithoutExtension(left), NumberStyles.HexNumber, CultureInfo.InvariantCulture) + 1;
+        LostSegment = Path.Combine(Path.GetDirectoryName(left)!, next.ToString("x16", CultureInfo.InvariantCulture) + ".seg");
+        process.Files.Fail(FileOperation.Flush, LostSegment, times: 1);
         await process.RemoveAsync("key 2");
         await process.SetAsync("key 6", 400);
         await process.SetAsync("key 8", 400);
-        LostSegment = Directory.EnumerateFiles(process.Root, "*.seg", SearchOption.AllDirectories).Max(StringComparer.Ordinal)!;
-        process.Files.Fail(FileOperation.Flush, LostSegment, times: 1);
         await process.HeartbeatAsync();
         await process.TrustAsync();
         await process.TrustAsync();
@@ -197,6 +202,9 @@ internal sealed class CrashRecording : IDisposable
         process.Stage = Trusting;
         await process.HeartbeatAsync();
         await process.RecoverAsync();
+        await process.TrustAsync();
+
+        // Once more, where the sync of a segment had failed meanwhile, which is retired only now.
         await process.TrustAsync();
         process.Stage = "after the recovery";
         await process.SetAsync("key 4", 500);
