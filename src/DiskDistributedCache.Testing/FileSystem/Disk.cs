@@ -133,9 +133,21 @@ internal sealed class Disk(IFileSystem outer, IFileSystem inner)
 
     public void Flush(OpenFile file, Action flush)
     {
-        if (Plan.Begin(FileOperation.Flush, file.Path).AreDropping)
+        try
         {
-            return;
+            if (Plan.Begin(FileOperation.Flush, file.Path).AreDropping)
+            {
+                return;
+            }
+        }
+        catch
+        {
+            using (Recorder.Enter())
+            {
+                Recorder.Note(new DiskChange(FileOperation.Flush, file.Path, file.File) { IsFailed = true });
+            }
+
+            throw;
         }
 
         using (Recorder.Enter())

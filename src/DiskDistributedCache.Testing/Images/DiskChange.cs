@@ -2,7 +2,8 @@ namespace DiskDistributedCache.Testing;
 
 /// <summary>
 /// A call that changed something on disk, or made changes durable, with all that is needed to do it again. A call that failed
-/// is none; a torn write is one with the bytes that were written.
+/// is none; a torn write is one with the bytes that were written. A sync of a file that failed is one too: what had been written to the
+/// file until then is not made durable any more, whatever a later sync says.
 /// </summary>
 public sealed class DiskChange
 {
@@ -35,6 +36,9 @@ public sealed class DiskChange
     /// <summary>The file whatever its name is; null for a folder.</summary>
     internal TrackedFile? File { get; }
 
+    /// <summary>Of a <see cref="FileOperation.Flush"/>: whether it failed.</summary>
+    internal bool IsFailed { get; init; }
+
     internal bool IsOfContent => Operation is FileOperation.Write or FileOperation.SetLength;
 
     /// <summary>What happened, for the message of a test that fails.</summary>
@@ -43,6 +47,6 @@ public sealed class DiskChange
         FileOperation.Write => $"Write {Path} at {Offset}, {Bytes.Length} bytes",
         FileOperation.SetLength => $"SetLength {Path} to {Offset}",
         FileOperation.Move => $"Move {OldPath} to {Path}",
-        _ => $"{Operation} {Path}",
+        _ => $"{Operation} {Path}{(IsFailed ? ", failed" : "")}",
     };
 }

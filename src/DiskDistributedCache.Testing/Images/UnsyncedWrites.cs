@@ -5,6 +5,10 @@ namespace DiskDistributedCache.Testing;
 /// is flushed to disk. Its name (created, renamed, deleted) becomes durable at once, or when its folder is synced, which has to
 /// be said with <see cref="FaultInjectingFileSystem.SyncFolder"/> because .NET has no call for it.
 ///
+/// A sync that fails loses what it was asked for, as with Linux, which says so once and takes the pages for written from then on: a later
+/// sync of the file makes only durable what was written after that, and the rest stays what a power cut may take away. Here that is
+/// counted in writes; a system that writes whole pages may save a little more, where a later write is to the same page.
+///
 /// In memory are the durable contents, of which pages of zeros take nothing, and the changes since; a file that is flushed gives
 /// its changes up. It begins with <see cref="FaultInjectingFileSystem.TrackUnsynced"/> and ends when it is disposed; what was there
 /// at the beginning counts as durable.
@@ -23,9 +27,10 @@ public sealed class UnsyncedWrites : IDisposable, IChangeListener
     private readonly bool _areNamesDurableAtOnce;
     private readonly Lock _lock = new();
 
-    // Guarded by _lock. Changes have the number of their place in the order of all.
+    // Guarded by _lock. Changes have the number of their place in the order of all. Those that were given up are of syncs that failed.
     private readonly DiskImage _durable;
     private readonly Dictionary<TrackedFile, List<(long Number, DiskChange Change)>> _contents = [];
+    private readonly Dictionary<TrackedFile, List<(long Number, DiskChange Change)>> _givenUp = [];
     private List<(long Number, DiskChange Change)> _names = [];
     private long _noted;
 
@@ -121,6 +126,7 @@ public sealed class UnsyncedWrites : IDisposable, IChangeListener
         if (numbered.Change is { Operation: FileOperation.Delete, File: { } deleted })
         {
             _contents.Remove(deleted);
+            _givenUp.Remove(deleted);
         }
     }
 
@@ -135,14 +141,26 @@ public sealed class UnsyncedWrites : IDisposable, IChangeListener
                 _durable.Apply(change);
             }
         }
-        else if (_contents.Remove(flush.File, out var pending))
+        else if (!_contents.Remove(flush.File, out var pending))
+        {
+            return;
+        }
+        else if (!flush.IsFailed)
         {
             pending.ForEach(content => _durable.Apply(content.Change));
+        }
+        else if (_givenUp.TryGetValue(flush.File, out var before))
+        {
+            before.AddRange(pending);
+        }
+        else
+        {
+            _givenUp[flush.File] = pending;
         }
     }
 
     private IEnumerable<(long Number, DiskChange Change)> Pending() =>
-        _contents.Values.SelectMany(pending => pending).Concat(_names).OrderBy(pending => pending.Number);
+        _contents.Values.Concat(_givenUp.Values).SelectMany(pending => pending).Concat(_names).OrderBy(pending => pending.Number);
 
     /// <summary>One bit of splitmix64, by Sebastiano Vigna: the same on every runtime.</summary>
     private static bool Coin(ref ulong state)

@@ -142,11 +142,18 @@ internal sealed class SegmentWriter(
         ForgetRun();
     }
 
-    /// <summary>Ends the active segment with its footer.</summary>
+    /// <summary>Ends the active segment with its footer. One of which a sync failed is given up, as after a failed write.</summary>
     public void Seal()
     {
         if (_active is null)
         {
+            return;
+        }
+
+        if (_active.HasSyncFailed)
+        {
+            // What the system has lost of it may be anything: what is known of it goes where it is synced, into the header of the next.
+            Abandon();
             return;
         }
 

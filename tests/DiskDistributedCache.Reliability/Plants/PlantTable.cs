@@ -75,7 +75,7 @@ internal static class PlantTable
         new(
             "failed-sync-retried",
             "A sync that failed is tried again, and its success then believed.",
-            ["cuts", "faults", "power"],
+            ["cuts"],
             new PlantEdit("Storage/SegmentFile.cs", "HasSyncFailed = true;", "HasSyncFailed = !PLANTED;")),
         new(
             "barrier-not-persisted",
@@ -112,7 +112,7 @@ internal static class PlantTable
         new(
             "retained-dropped-by-reclaim",
             "Reclaim does not bring along what must not be lost before what is older.",
-            ["model", "faults"],
+            ["model"],
             new PlantEdit("Storage/Reclaim.cs", "bool allRetained = !oldest.HasRetained", "bool allRetained = PLANTED || !oldest.HasRetained")),
         new(
             "recycled-segment-read-as-live",
@@ -137,7 +137,7 @@ internal static class PlantTable
         new(
             "sequence-ignored-at-promotion",
             "What was read from disk goes to memory although it has been overtaken.",
-            ["model", "kills"],
+            ["model"],
             new PlantEdit(
                 "Tiers/TieredCache.cs",
                 "if (!_disk.IsCurrent(entry.Key, entry.Sequence))",
@@ -145,7 +145,7 @@ internal static class PlantTable
         new(
             "late-completion-published",
             "A write that ends after the key has moved on makes its own version the current one again.",
-            ["model", "kills"],
+            ["model"],
             new PlantEdit(
                 "Storage/EntryIndex.cs",
                 "if (at == NoEntry || shard[at].Sequence != sequence || shard[at].Slot != fromSlot)",
@@ -177,12 +177,12 @@ internal static class PlantTable
         new(
             "clock-mark-ignored",
             "A start does not go on from the time that the store has seen.",
-            ["model", "hostile"],
+            ["model"],
             new PlantEdit("Storage/SegmentStore.Lifecycle.cs", "_clock.AdvanceTo(found.ClockHighWater);", "if (!PLANTED) { _clock.AdvanceTo(found.ClockHighWater); }")),
         new(
             "ticket-ignored",
             "A value counts as made when it is stored, whenever its making began.",
-            ["model", "hostile"],
+            ["model"],
             new PlantEdit(
                 "Tiers/DiskTier.cs",
                 "long ticket = mutation.Ticket.IsTaken ? NumberOf(mutation.Ticket) : sequence;",

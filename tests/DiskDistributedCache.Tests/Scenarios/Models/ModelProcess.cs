@@ -223,6 +223,12 @@ internal sealed class ModelProcess : IAsyncDisposable
             await Task.WhenAny(read, gate.Reached).WaitAsync(s_tooLong);
             if (read.IsCompleted)
             {
+                var (isKnown, atOnce) = await read;
+                if (isKnown)
+                {
+                    await JudgeAsync(key, atOnce);
+                }
+
                 return;
             }
 
@@ -235,6 +241,31 @@ internal sealed class ModelProcess : IAsyncDisposable
             {
                 await JudgeAsync(key, value);
             }
+        }
+        finally
+        {
+            gate.Open();
+        }
+
+        await GetAsync(key, form: 3);
+    }
+
+    /// <summary>The disk holds back the write of a value until something else was asked for, which comes after it: only that is right then.</summary>
+    public async Task SetLateAsync(string key, int length, string[] tags, Func<Task> changeAsync)
+    {
+        var options = new DistributedCacheEntryOptions();
+        var stored = SetIn(_run.Truth, key, length, tags, options);
+        var gate = Files.Hold(FileOperation.Write, TierScene.Segments, times: 1);
+        var set = Cache.SetAsync(key, stored.ValueOf(key), options, tags, default);
+        try
+        {
+            await Task.WhenAny(set, gate.Reached).WaitAsync(s_tooLong);
+            _run.Truth = stored;
+            Own(key);
+            var change = changeAsync();
+            gate.Open();
+            await set.WaitAsync(s_tooLong);
+            await change;
         }
         finally
         {

@@ -113,6 +113,8 @@ internal sealed class ModelRun : IDisposable
             ModelAct.GetMany => Process.GetManyAsync([.. KeysFrom(step)]),
             ModelAct.GetLate => Process.GetLateAsync(key, () => ChangeAsync(step)),
             ModelAct.GetLater => GetLaterAsync(step),
+            ModelAct.SetLate => Process.SetLateAsync(key, LengthOf(step), TagsOf(step), () => ChangeAsync(step)),
+            ModelAct.TurnOver => TurnOverAsync(step),
             ModelAct.List => Process.ListAsync(),
             ModelAct.Refresh => Process.RefreshAsync(key, step.Number % 2 == 0),
             ModelAct.Remove => Process.RemoveAsync(key, step.Number % 2 == 0),
@@ -196,6 +198,17 @@ internal sealed class ModelRun : IDisposable
     {
         Time.Advance(TimeSpan.FromSeconds(1 + (step.Number % 20)));
         return Process.GetAsync(Keys[step.Key], step.Number % 4);
+    }
+
+    /// <summary>Values of which each has a segment of its own, and memory has none, until most of the log is new.</summary>
+    private async Task TurnOverAsync(ModelStep step)
+    {
+        const string LargeKey = "c";
+        const int LargeBytes = 95_000;
+        for (int i = 0; i < 10 + (step.Number % 4) && !Settings.IsRoomy; i++)
+        {
+            await Process.SetAsync(LargeKey, LargeBytes, [], new DistributedCacheEntryOptions(), form: 2);
+        }
     }
 
     private Task ChangeAsync(ModelStep step) => (step.Number % 5) switch

@@ -24,6 +24,12 @@ internal enum ModelAct
 
     /// <summary>The disk gives a value while the key, or its tag, changes.</summary>
     GetLate,
+
+    /// <summary>The disk holds back the write of a value while the key, or its tag, changes.</summary>
+    SetLate,
+
+    /// <summary>So much is set that the oldest segments go, where there is not room for everything.</summary>
+    TurnOver,
     Advance,
 
     /// <summary>A moment later the key is read: a sliding entry lives on.</summary>
@@ -52,7 +58,7 @@ internal readonly record struct ModelStep(ModelAct Act, int Key, int Number)
         (14, ModelAct.Get), (10, ModelAct.Set), (6, ModelAct.Remove), (6, ModelAct.SetForever), (5, ModelAct.SetUntil),
         (8, ModelAct.SetSliding), (4, ModelAct.TryGet), (4, ModelAct.Refresh), (4, ModelAct.Evict), (1, ModelAct.Clear), (2, ModelAct.GetMany),
         (2, ModelAct.SetMany), (2, ModelAct.List), (2, ModelAct.TakeTicket), (3, ModelAct.SetWithTicket), (1, ModelAct.SetTooLarge),
-        (5, ModelAct.GetLate), (5, ModelAct.Advance), (6, ModelAct.GetLater), (2, ModelAct.SetWallClock), (3, ModelAct.Heartbeat), (2, ModelAct.Probe),
+        (5, ModelAct.GetLate), (3, ModelAct.SetLate), (2, ModelAct.TurnOver), (5, ModelAct.Advance), (6, ModelAct.GetLater), (2, ModelAct.SetWallClock), (3, ModelAct.Heartbeat), (2, ModelAct.Probe),
         (2, ModelAct.Recover), (2, ModelAct.Trust), (1, ModelAct.Drain), (2, ModelAct.Close), (2, ModelAct.Kill),
         (2, ModelAct.KillWhenTrusted), (4, ModelAct.Fail), (2, ModelAct.Heal),
     ];

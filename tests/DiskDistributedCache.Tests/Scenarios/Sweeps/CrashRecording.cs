@@ -1,3 +1,4 @@
+using System.Globalization;
 using DiskDistributedCache.Tests.Infrastructure;
 
 namespace DiskDistributedCache.Tests.Scenarios.Sweeps;
@@ -32,8 +33,8 @@ internal sealed record CrashMoment(
 }
 
 /// <summary>
-/// The life of a process, call by call: it opens a store that was closed, works, fails once, is away from its disk for a while,
-/// recovers and closes. Before every change on disk, and when a mutation is acknowledged, is noted what the callers know by then
+/// The life of a process, call by call: it opens a store that was closed, works, fails once to write and once to sync, is away from its disk
+/// for a while, recovers and closes. Before every change on disk, and when a mutation is acknowledged, is noted what the callers know by then
 /// and what the folder of witnesses holds.
 /// </summary>
 internal sealed class CrashRecording : IDisposable
@@ -60,6 +61,9 @@ internal sealed class CrashRecording : IDisposable
 
     /// <summary>Which run of the operating system the process was in; null for the true one.</summary>
     public Guid? BootId { get; private set; }
+
+    /// <summary>The segment of which a sync failed while it was written; null for none. What the system lost of it has to cost nothing.</summary>
+    public string? LostSegment { get; private set; }
 
     public WriteRecording Writes => _recording!;
 
@@ -161,7 +165,7 @@ internal sealed class CrashRecording : IDisposable
         Note(process);
     }
 
-    private static async Task OweAndTrustAsync(SweepProcess process)
+    private async Task OweAndTrustAsync(SweepProcess process)
     {
         process.Files.Fail(FileOperation.Write, ".seg", times: 1);
         process.Stage = "after a failed write";
@@ -170,8 +174,17 @@ internal sealed class CrashRecording : IDisposable
         // Too early: it is still owed.
         await process.TrustAsync();
         process.Stage = Trusting;
+
+        // The segment that the failed write leaves is followed by one of which the first sync fails, as soon as nothing is owed.
+        string left = Directory.EnumerateFiles(process.Root, "*.seg", SearchOption.AllDirectories).Max(StringComparer.Ordinal)!;
+        long next = long.Parse(Path.GetFileNameWithoutExtension(left), NumberStyles.HexNumber, CultureInfo.InvariantCulture) + 1;
+        LostSegment = Path.Combine(Path.GetDirectoryName(left)!, next.ToString("x16", CultureInfo.InvariantCulture) + ".seg");
+        process.Files.Fail(FileOperation.Flush, LostSegment, times: 1);
         await process.RemoveAsync("key 2");
+        await process.SetAsync("key 6", 400);
+        await process.SetAsync("key 8", 400);
         await process.HeartbeatAsync();
+        await process.TrustAsync();
         await process.TrustAsync();
         process.Stage = "trusted again";
         await process.SetAsync("key 2", 300, ["tag 1"]);
@@ -189,6 +202,9 @@ internal sealed class CrashRecording : IDisposable
         process.Stage = Trusting;
         await process.HeartbeatAsync();
         await process.RecoverAsync();
+        await process.TrustAsync();
+
+        // Once more, where the sync of a segment had failed meanwhile, which is retired only now.
         await process.TrustAsync();
         process.Stage = "after the recovery";
         await process.SetAsync("key 4", 500);
