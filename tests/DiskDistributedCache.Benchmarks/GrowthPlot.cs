@@ -23,7 +23,7 @@ internal static class GrowthPlot
         ("by-callers", "1 KiB, all callers together", "callers"),
     ];
 
-    private static readonly (string Prefix, string Name, string Colour)[] s_lines = 
+    private static readonly (string Prefix, string Name, string Colour)[] s_lines =
         [("get", "get", "#2f81f7"), ("set", "set", "#d9730d"), ("raw", "plain read", Grey)];
 
     /// <summary>Null where there is nothing to draw.</summary>
