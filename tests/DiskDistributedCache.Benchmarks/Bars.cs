@@ -58,6 +58,8 @@ internal static class Bars
 
         AtLeast("http-report-memory-vs-memorystore", Ratio, 0.9),
         AtLeast("http-report-disk-vs-redis", Ratio, 3),
+        AtLeast("http-report-pipelined-memory-vs-memorystore", Ratio, 0.9),
+        AtLeast("http-report-pipelined-disk-vs-redis", Ratio, 3),
 
         AtMost("mem-get-*", "bytes", 0),
         AtMost("mem-hit-*", "bytes", 0),

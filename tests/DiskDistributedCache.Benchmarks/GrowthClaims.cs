@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using DiskDistributedCache.Benchmarks.Contestants;
 using Microsoft.Extensions.Caching.Distributed;
 
 namespace DiskDistributedCache.Benchmarks;
@@ -7,7 +8,8 @@ namespace DiskDistributedCache.Benchmarks;
 /// <summary>
 /// How the cost of an operation of the disk tier grows: with the entries that are stored (100 bytes each, one caller, one store for each
 /// number, all of them open), and with the callers that work at the same time (1 KiB, one store). Memory tier off. A key is made for each
-/// operation, which costs the same everywhere. The largest store is opened again at the end, after a clean close and after a kill, once each.
+/// operation, which costs the same everywhere. Beside the gets there are plain reads of as many bytes anywhere in the segments of the same store: how
+/// they grow is the operating system's part, and the processor's. The largest store is opened again at the end, after a clean close and after a kill, once each.
 /// </summary>
 internal sealed class GrowthClaims : ClaimFamily
 {
@@ -16,17 +18,18 @@ internal sealed class GrowthClaims : ClaimFamily
     private const string ByEntries = "growth-by-entries";
     private const string ByCallers = "growth-by-callers";
     private const string Grown = "growth-get-10m-vs-10k";
+    private const string GrownRaw = Grown + "-raw";
     private const string Reopened = "reopen-10m-";
 
     private static readonly DistributedCacheEntryOptions s_noExpiry = new();
     private static readonly int[] s_callers = [1, 2, 4, 8, 64];
 
-    public override IEnumerable<string> Names => [ByEntries, Grown, Reopened + "clean", Reopened + "killed", ByCallers];
+    public override IEnumerable<string> Names => [ByEntries, Grown, GrownRaw, Reopened + "clean", Reopened + "killed", ByCallers];
 
     public override async Task RunAsync(ClaimRun run)
     {
         bool hasLargest = run.Scale.EntriesToGrowBy[^1] == LargestEntries;
-        if (run.Wants(ByEntries) || (hasLargest && new[] { Grown, Reopened + "clean", Reopened + "killed" }.Any(run.Wants)))
+        if (run.Wants(ByEntries) || (hasLargest && new[] { Grown, GrownRaw, Reopened + "clean", Reopened + "killed" }.Any(run.Wants)))
         {
             await MeasureEntriesAsync(run);
         }
@@ -49,7 +52,7 @@ internal sealed class GrowthClaims : ClaimFamily
             fillSeconds = await store.FillAsync(run);
         }
 
-        if (run.Wants(ByEntries) || run.Wants(Grown))
+        if (run.Wants(ByEntries) || run.Wants(Grown) || run.Wants(GrownRaw))
         {
             await CompareStoresAsync(run, stores);
         }
@@ -65,15 +68,21 @@ internal sealed class GrowthClaims : ClaimFamily
     private static async Task CompareStoresAsync(ClaimRun run, StoreOpening[] stores)
     {
         var caches = new List<DiskCache>();
+        var files = new List<SegmentBytes>();
         try
         {
             foreach (var store in stores)
             {
                 caches.Add(await OurCache.OpenAsync(store.Options));
+                files.Add(new SegmentBytes(store.Directory, StoreOpening.RecordBytes));
             }
 
             double[] gets = await new Comparison(run, ByEntries + " get").RunAsync(
-                [.. caches.Select((cache, i) => GetTurn(cache, stores[i].Entries))]);
+            [
+                .. caches.Select((cache, i) => GetTurn(cache, stores[i].Entries)),
+                .. files.Select((bytes, i) => ReadTurn(bytes, stores[i].Entries)),
+            ]);
+            double[] reads = gets[stores.Length..];
             double[] sets = await new Comparison(run, ByEntries + " set").RunAsync(
                 [.. caches.Select((cache, i) => SetTurn(run, cache, stores[i].Entries))]);
             foreach (var cache in caches)
@@ -85,16 +94,19 @@ internal sealed class GrowthClaims : ClaimFamily
             {
                 Print(run, "get-by-entries", stores[i].Entries, gets[i]);
                 Print(run, "set-by-entries", stores[i].Entries, sets[i]);
+                Print(run, "raw-by-entries", stores[i].Entries, reads[i]);
             }
 
             if (stores[^1].Entries == LargestEntries)
             {
                 // What is compared is the small store with the large one: the ratio is the small one's time by the large one's.
-                run.Claim(Grown, gets[^1], gets[0]);
+                run.Claim(Grown, gets[stores.Length - 1], gets[0]);
+                run.Claim(GrownRaw, reads[^1], reads[0]);
             }
         }
         finally
         {
+            files.ForEach(bytes => bytes.Dispose());
             foreach (var cache in caches)
             {
                 await cache.DisposeAsync();
@@ -119,6 +131,20 @@ internal sealed class GrowthClaims : ClaimFamily
             {
                 throw new InvalidOperationException($"{missed} of {stints[caller].Operations} reads of what is stored were misses.");
             }
+        }));
+    }
+
+    private static Turn ReadTurn(SegmentBytes bytes, int entries)
+    {
+        var random = new Random(entries);
+        return new Turn(NameOf(entries) + " raw", 1, stints => FanOut.CallersAsync(1, caller =>
+        {
+            while (stints[caller].GoesOn())
+            {
+                bytes.ReadAnywhere(random);
+            }
+
+            return Task.CompletedTask;
         }));
     }
 

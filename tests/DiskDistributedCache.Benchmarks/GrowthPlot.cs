@@ -4,8 +4,8 @@ using System.Text;
 namespace DiskDistributedCache.Benchmarks;
 
 /// <summary>
-/// Draws the results of kind <c>growth</c> as SVG: a panel for the entries and one for the callers, both axes logarithmic, a line for gets and
-/// one for sets. Text and axes have a grey that can be read on white and on black; there is no background.
+/// Draws the results of kind <c>growth</c> as SVG: a panel for the entries and one for the callers, both axes logarithmic, a line for gets, one
+/// for sets, and for the entries one for plain reads of the same files. Text and axes have a grey that can be read on white and on black; there is no background.
 /// </summary>
 internal static class GrowthPlot
 {
@@ -23,7 +23,8 @@ internal static class GrowthPlot
         ("by-callers", "1 KiB, all callers together", "callers"),
     ];
 
-    private static readonly (string Prefix, string Name, string Colour)[] s_lines = [("get", "get", "#2f81f7"), ("set", "set", "#d9730d")];
+    private static readonly (string Prefix, string Name, string Colour)[] s_lines = 
+        [("get", "get", "#2f81f7"), ("set", "set", "#d9730d"), ("raw", "plain read", Grey)];
 
     /// <summary>Null where there is nothing to draw.</summary>
     public static string? Draw(IEnumerable<ResultLine> results)

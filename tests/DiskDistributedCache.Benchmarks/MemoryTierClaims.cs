@@ -12,6 +12,9 @@ namespace DiskDistributedCache.Benchmarks;
 /// <c>Get</c> as it is, and one against <c>Get</c> and a copy into the same kind of buffer. Random reads of all entries wait for
 /// main memory; the rows named <c>hot</c> read a set that fits into the processor's caches. Those named <c>zipf</c> read all entries, the
 /// popular ones more often, as applications do.
+///
+/// How fast such a read can be is measured beside them, for 1 KiB by Zipf's law: a <see cref="Dictionary{TKey,TValue}"/> that nobody writes to, its
+/// value copied into the same buffer (<c>copy-only</c>) or not even that (<c>lookup-only</c>). It knows no expiry, no tags, no use, no count.
 /// </summary>
 internal sealed class MemoryTierClaims : ClaimFamily
 {
@@ -23,6 +26,10 @@ internal sealed class MemoryTierClaims : ClaimFamily
     private const string Hot = "hot-";
     private const string Zipf = "zipf-";
     private const string Copied = "-copied";
+    private const string Rival = "-vs-memorycache";
+    private const string CopyOnly = "copy-only";
+    private const string LookupOnly = "lookup-only";
+    private const int FloorBytes = 1024;
 
     private static readonly DistributedCacheEntryOptions s_noExpiry = new();
     private static readonly int[] s_threads = [1, 2];
@@ -36,6 +43,7 @@ internal sealed class MemoryTierClaims : ClaimFamily
         s_sizings.SelectMany(sizing => s_threads
             .SelectMany(threads => (string[])[NameOf(sizing.Name, threads), NameOf(Hot + sizing.Name, threads), NameOf(Zipf + sizing.Name, threads)])
             .SelectMany(name => (string[])[name, name + Copied])
+            .Concat(sizing.ValueBytes == FloorBytes ? s_threads.SelectMany(threads => FloorNames(sizing.Name, threads)) : [])
             .Append(AllocName(sizing.Name)));
 
     public override async Task RunAsync(ClaimRun run)
@@ -44,7 +52,8 @@ internal sealed class MemoryTierClaims : ClaimFamily
         {
             int[] threads = [.. s_threads.Where(threads => WantsAny(run, NameOf(name, threads)))];
             int[] hotThreads = [.. s_threads.Where(threads => WantsAny(run, NameOf(Hot + name, threads)))];
-            int[] zipfThreads = [.. s_threads.Where(threads => WantsAny(run, NameOf(Zipf + name, threads)))];
+            int[] zipfThreads = [.. s_threads.Where(threads => WantsAny(run, NameOf(Zipf + name, threads))
+                || (valueBytes == FloorBytes && FloorNames(name, threads).Any(run.Wants)))];
             if (threads.Length + hotThreads.Length + zipfThreads.Length > 0 || run.Wants(AllocName(name)))
             {
                 await MeasureAsync(run, name, new Workload(entries(run.Scale), valueBytes), threads, hotThreads, zipfThreads);
@@ -82,9 +91,10 @@ internal sealed class MemoryTierClaims : ClaimFamily
                     await CompareAsync(run, NameOf(Hot + size, threads), hot, hot.WalksFor, threads, ours, other);
                 }
 
+                var floor = workload.ValueBytes == FloorBytes && zipfThreadCounts.Length > 0 ? CopyOf(workload) : null;
                 foreach (int threads in zipfThreadCounts)
                 {
-                    await CompareAsync(run, NameOf(Zipf + size, threads), workload, workload.ZipfWalksFor, threads, ours, other);
+                    await CompareAsync(run, NameOf(Zipf + size, threads), workload, workload.ZipfWalksFor, threads, ours, other, floor);
                 }
             }
 
@@ -96,11 +106,12 @@ internal sealed class MemoryTierClaims : ClaimFamily
     }
 
     private static async Task CompareAsync(
-        ClaimRun run, string name, Workload workload, Func<int, EntryWalk[]> walksFor, int threads, DiskCache ours, MemoryDistributedCache other)
+        ClaimRun run, string name, Workload workload, Func<int, EntryWalk[]> walksFor, int threads, DiskCache ours, MemoryDistributedCache other,
+        Dictionary<string, byte[]>? floor = null)
     {
         var ourWalks = walksFor(threads);
         var otherWalks = walksFor(threads);
-        Turn[] turns =
+        List<Turn> turns =
         [
             new("ours", threads, stints => FanOut.ThreadsAsync(
                 threads, thread => ReadOurs(ours, workload, ourWalks[thread], stints[thread]))),
@@ -109,9 +120,25 @@ internal sealed class MemoryTierClaims : ClaimFamily
             new("memorycache" + Copied, threads, stints => FanOut.ThreadsAsync(
                 threads, thread => CopyOther(other, workload, otherWalks[thread], stints[thread]))),
         ];
+        if (floor is not null)
+        {
+            var floorWalks = walksFor(threads);
+            turns.Add(new(CopyOnly, threads, stints => FanOut.ThreadsAsync(
+                threads, thread => CopyFloor(floor, workload, floorWalks[thread], stints[thread]))));
+            turns.Add(new(LookupOnly, threads, stints => FanOut.ThreadsAsync(
+                threads, thread => ReadFloor(floor, workload, floorWalks[thread], stints[thread]))));
+        }
+
         double[] times = await new Comparison(run, name).RunAsync(turns);
         run.Claim(name, times[0], times[1]);
         run.Claim(name + Copied, times[0], times[2]);
+        if (floor is not null)
+        {
+            string[] names = [.. FloorNamesOf(name)];
+            run.Claim(names[0], times[0], times[3]);
+            run.Claim(names[1], times[3], times[1]);
+            run.Claim(names[2], times[4], times[1]);
+        }
     }
 
     private static Task FillAsync(IDistributedCache cache, Workload workload) => FanOut.CallersAsync(FillingCallers, async caller =>
@@ -160,6 +187,30 @@ internal sealed class MemoryTierClaims : ClaimFamily
         }
     }
 
+    private static void CopyFloor(Dictionary<string, byte[]> floor, Workload workload, EntryWalk walk, Stint stint)
+    {
+        var writer = new ArrayBufferWriter<byte>(workload.ValueBytes);
+        while (stint.GoesOn())
+        {
+            int entry = walk.Next();
+            writer.ResetWrittenCount();
+            writer.Write(floor[workload.Key(entry)]);
+            workload.Check(entry, writer.WrittenSpan);
+        }
+    }
+
+    private static void ReadFloor(Dictionary<string, byte[]> floor, Workload workload, EntryWalk walk, Stint stint)
+    {
+        while (stint.GoesOn())
+        {
+            int entry = walk.Next();
+            workload.Check(entry, floor[workload.Key(entry)]);
+        }
+    }
+
+    private static Dictionary<string, byte[]> CopyOf(Workload workload) =>
+        Enumerable.Range(0, workload.Entries).ToDictionary(workload.Key, entry => workload.Value(entry).ToArray(), StringComparer.Ordinal);
+
     /// <summary>
     /// Managed bytes that a hit allocates on the caller's thread, into a buffer that is there already. The least of some passes: what the
     /// runtime allocates once is not the hit's.
@@ -200,7 +251,14 @@ internal sealed class MemoryTierClaims : ClaimFamily
 
     private static bool WantsAny(ClaimRun run, string name) => run.Wants(name) || run.Wants(name + Copied);
 
-    private static string NameOf(string size, int threads) => $"mem-get-{size}-{threads}t-vs-memorycache";
+    private static string NameOf(string size, int threads) => $"mem-get-{size}-{threads}t{Rival}";
+
+    private static IEnumerable<string> FloorNames(string size, int threads) => FloorNamesOf(NameOf(Zipf + size, threads));
+
+    /// <summary>Ours beside the copy; then the copy, and the lookup alone, beside the other.</summary>
+    private static IEnumerable<string> FloorNamesOf(string name) =>
+        new[] { $"-vs-{CopyOnly}", $"-{CopyOnly}{Rival}", $"-{LookupOnly}{Rival}" }
+            .Select(instead => name.Replace(Rival, instead, StringComparison.Ordinal));
 
     private static string AllocName(string size) => $"mem-get-{size}";
 }

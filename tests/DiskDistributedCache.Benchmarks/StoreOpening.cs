@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using DiskDistributedCache.Storage;
 using Microsoft.Extensions.Caching.Distributed;
 
 namespace DiskDistributedCache.Benchmarks;
@@ -13,6 +14,9 @@ internal sealed class StoreOpening(string directory, int entries)
 {
     public const int ValueBytes = 100;
     public const string HoldCommand = "hold";
+
+    /// <summary>What one of the entries takes in a segment.</summary>
+    public static readonly int RecordBytes = (int)RecordFormat.LengthOf((2L * Workload.KeyOf(0).Length) + ValueBytes);
 
     private const string HeldReply = "held";
     private const int Callers = 64;

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace DiskDistributedCache.Storage;
 
 /// <summary>What the index knows of one entry: a copy, valid for the moment at which it was taken.</summary>
@@ -15,9 +13,10 @@ internal readonly record struct IndexedEntry(
 /// truth and the log its journal. Two keys with one hash displace each other: the index may forget too much, never too
 /// little.
 ///
-/// Layout: 64 shards, each a chained hash table over chunks of structs: 36 bytes an entry, and a bucket of 4 bytes for two to
-/// four entries, so at most 40 bytes an entry all in. Entries never move: a shard grows by a small chunk, and only the buckets double. No object per
-/// entry. Deadlines have 56 bits, from 1970 to 2198; a later one counts as never, and the record itself has the exact moment.
+/// Layout: 64 shards, each a hash table of places over chunks of structs: 32 bytes an entry, and 4 bytes for a place, of which 60 to 88 of 100
+/// are taken, so at most 40 bytes an entry all in. A place has some bits of the hash, so that as a rule only the entry that is looked for is
+/// touched: in a large index what costs is memory that no processor cache holds. Entries never move: a shard grows by a small chunk, and only
+/// the places are made anew, a quarter more of them. No object per entry. Deadlines have 56 bits, from 1970 to 2198; a later one counts as never, and the record itself has the exact moment.
 ///
 /// Uses are counted up to 3, and each time that a record is appended again takes one off: what was used often stays for
 /// longer than what was used once, and nothing stays for ever.
@@ -25,7 +24,7 @@ internal readonly record struct IndexedEntry(
 /// Concurrency: one short lock per shard, never held over I/O or a callback that takes another lock. Every operation names the
 /// sequence number that it is about, so that late completions change nothing that has moved on.
 /// </summary>
-internal sealed class EntryIndex
+internal sealed partial class EntryIndex
 {
     public const int PendingSlot = ushort.MaxValue;
 
@@ -138,17 +137,27 @@ internal sealed class EntryIndex
         }
     }
 
-    /// <summary>Notes that a version was used: it is worth keeping when its segment goes.</summary>
-    public void MarkRead(ulong keyHash, long sequence)
+    /// <summary>
+    /// Notes that a version was used: it is worth keeping when its segment goes. False, and nothing noted, where it is not the current one.
+    /// </summary>
+    public bool TryMarkRead(ulong keyHash, long sequence)
     {
         var shard = ShardOf(keyHash);
         lock (shard)
         {
             int at = shard.Find(keyHash);
-            if (at != NoEntry && shard[at].Sequence == sequence)
+            if (at == NoEntry || shard[at].Sequence != sequence)
             {
-                shard[at].UseCount = Math.Min(Slotted.MaxUseCount, shard[at].UseCount + 1);
+                return false;
             }
+
+            ref Slotted entry = ref shard[at];
+            if (entry.UseCount < Slotted.MaxUseCount)
+            {
+                entry.UseCount++;
+            }
+
+            return true;
         }
     }
 
@@ -252,233 +261,6 @@ internal sealed class EntryIndex
             {
                 shard.ForEach((ref Slotted entry) => condition(entry.Copy()));
             }
-        }
-    }
-
-    /// <summary>36 bytes: hash 8, sequence 6, slot 2, offset 4, length 4, deadline 7, flags 1, next 4.</summary>
-    [StructLayout(LayoutKind.Sequential, Pack = 4)]
-    private struct Slotted
-    {
-        public const int MaxUseCount = 3;
-        public const byte Touched = 4;
-        public const byte Retained = 8;
-
-        private const long EpochTicks = 621_355_968_000_000_000; // 1970-01-01
-        private const long MaxDeadline = (1L << 56) - 1;
-
-        public ulong KeyHash;
-        private uint _sequenceLow;
-        private ushort _sequenceHigh;
-        private ushort _slot;
-        private uint _offset;
-        private uint _length;
-        private uint _deadlineLow;
-        private uint _deadlineHighAndFlags;
-        public int Next;
-
-        public long Sequence
-        {
-            readonly get => _sequenceLow | ((long)_sequenceHigh << 32);
-            set => (_sequenceLow, _sequenceHigh) = ((uint)value, (ushort)(value >> 32));
-        }
-
-        public readonly int Slot => _slot;
-
-        public byte Flags
-        {
-            readonly get => (byte)(_deadlineHighAndFlags >> 24);
-            set => _deadlineHighAndFlags = (_deadlineHighAndFlags & 0x00FF_FFFF) | ((uint)value << 24);
-        }
-
-        /// <summary>The two lowest flags.</summary>
-        public int UseCount
-        {
-            readonly get => Flags & MaxUseCount;
-            set => Flags = (byte)((Flags & ~MaxUseCount) | value);
-        }
-
-        public long Deadline
-        {
-            readonly get
-            {
-                long packed = _deadlineLow | ((long)(_deadlineHighAndFlags & 0x00FF_FFFF) << 32);
-                return packed == MaxDeadline ? Entries.Expiry.Never : packed + EpochTicks;
-            }
-
-            set
-            {
-                long packed = Math.Clamp(value - EpochTicks, 0, MaxDeadline);
-                _deadlineLow = (uint)packed;
-                _deadlineHighAndFlags = (_deadlineHighAndFlags & 0xFF00_0000) | (uint)(packed >> 32);
-            }
-        }
-
-        public void MoveTo(int slot, long offset, int length) =>
-            (_slot, _offset, _length) = ((ushort)slot, (uint)(offset / RecordFormat.Alignment), (uint)length);
-
-        public readonly IndexedEntry Copy() => new(
-            KeyHash,
-            Sequence,
-            Deadline,
-            _slot,
-            (long)_offset * RecordFormat.Alignment,
-            (int)_length,
-            UseCount,
-            (Flags & Touched) != 0,
-            (Flags & Retained) != 0);
-    }
-
-    /// <summary>Guarded by a lock on itself.</summary>
-    private sealed class Shard(int[] liveCounts)
-    {
-        private const int ChunkBits = 7;
-        private const int ChunkEntries = 1 << ChunkBits;
-        private const int MaxEntriesPerBucket = 4;
-
-        public int EntryCount;
-        private int[] _buckets = NewBuckets(16);
-        private Slotted[][] _chunks = [];
-        private int _usedCount;
-        private int _free = NoEntry;
-
-        public ref Slotted this[int at] => ref _chunks[at >> ChunkBits][at & (ChunkEntries - 1)];
-
-        public int Find(ulong keyHash)
-        {
-            int at = _buckets[BucketOf(keyHash)];
-            while (at != NoEntry)
-            {
-                ref Slotted entry = ref this[at];
-                if (entry.KeyHash == keyHash)
-                {
-                    return at;
-                }
-
-                at = entry.Next;
-            }
-
-            return NoEntry;
-        }
-
-        public int Add(ulong keyHash)
-        {
-            if (EntryCount >= MaxEntriesPerBucket * _buckets.Length)
-            {
-                Grow();
-            }
-
-            int at = Allocate();
-            ref int bucket = ref _buckets[BucketOf(keyHash)];
-            this[at] = new Slotted { KeyHash = keyHash, Next = bucket };
-            this[at].MoveTo(PendingSlot, 0, 0);
-            bucket = at;
-            EntryCount++;
-            return at;
-        }
-
-        public void Move(int at, int slot, long offset, int length)
-        {
-            ref Slotted entry = ref this[at];
-            CountLive(entry.Slot, -1);
-            entry.MoveTo(slot, offset, length);
-            CountLive(slot, 1);
-        }
-
-        public void RemoveAt(int at)
-        {
-            ulong keyHash = this[at].KeyHash;
-            ref int link = ref _buckets[BucketOf(keyHash)];
-            while (link != at)
-            {
-                link = ref this[link].Next;
-            }
-
-            link = this[at].Next;
-            Release(at);
-        }
-
-        /// <summary>Visits every entry; those for which the visitor answers true are removed.</summary>
-        public void ForEach(Visitor visit)
-        {
-            for (int bucket = 0; bucket < _buckets.Length; bucket++)
-            {
-                ref int link = ref _buckets[bucket];
-                while (link != NoEntry)
-                {
-                    int at = link;
-                    if (visit(ref this[at]))
-                    {
-                        link = this[at].Next;
-                        Release(at);
-                    }
-                    else
-                    {
-                        link = ref this[at].Next;
-                    }
-                }
-            }
-        }
-
-        private void Release(int at)
-        {
-            CountLive(this[at].Slot, -1);
-            this[at].Next = _free;
-            _free = at;
-            EntryCount--;
-        }
-
-        private int Allocate()
-        {
-            if (_free != NoEntry)
-            {
-                int free = _free;
-                _free = this[free].Next;
-                return free;
-            }
-
-            int chunk = _usedCount >> ChunkBits;
-            if (chunk == _chunks.Length)
-            {
-                Array.Resize(ref _chunks, chunk + (chunk / 8) + 1);
-            }
-
-            _chunks[chunk] ??= new Slotted[ChunkEntries];
-            return _usedCount++;
-        }
-
-        private void Grow()
-        {
-            int[] grown = NewBuckets(_buckets.Length * 2);
-            int[] old = _buckets;
-            _buckets = grown;
-            foreach (int head in old)
-            {
-                for (int at = head; at != NoEntry;)
-                {
-                    int next = this[at].Next;
-                    ref int bucket = ref grown[BucketOf(this[at].KeyHash)];
-                    this[at].Next = bucket;
-                    bucket = at;
-                    at = next;
-                }
-            }
-        }
-
-        private void CountLive(int slot, int by)
-        {
-            if (slot != PendingSlot)
-            {
-                Interlocked.Add(ref liveCounts[slot], by);
-            }
-        }
-
-        private int BucketOf(ulong keyHash) => (int)((uint)keyHash & (uint)(_buckets.Length - 1));
-
-        private static int[] NewBuckets(int count)
-        {
-            int[] buckets = new int[count];
-            Array.Fill(buckets, NoEntry);
-            return buckets;
         }
     }
 }

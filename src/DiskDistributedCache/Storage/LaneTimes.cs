@@ -28,6 +28,14 @@ internal sealed record LaneTimes(TimeSpan Timeout, TimeSpan MaxLimit)
         return limit < MaxLimit ? limit : MaxLimit;
     }
 
+    /// <summary>How long what may have become due a moment ago, or depends on others, is left before it is looked at again.</summary>
+    public TimeSpan Soon { get; } = TimeSpan.FromTicks(Math.Clamp(Timeout.Ticks / 8, TimeSpan.TicksPerMillisecond, 20 * TimeSpan.TicksPerMillisecond));
+
+    /// <summary>What is left of a limit for something that began at a timestamp.</summary>
+    public static TimeSpan Left(long began, TimeSpan limit) => limit - Stopwatch.GetElapsedTime(began);
+
+    public static TimeSpan? Sooner(TimeSpan? one, TimeSpan? other) => one is null || other < one ? other ?? one : one;
+
     /// <summary>Whether something that began at a timestamp has taken longer than a limit.</summary>
     public static bool IsOver(long began, TimeSpan limit) =>
         limit != System.Threading.Timeout.InfiniteTimeSpan && Stopwatch.GetElapsedTime(began) > limit;

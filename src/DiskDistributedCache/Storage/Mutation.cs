@@ -24,6 +24,9 @@ internal sealed class Mutation(RecordKind kind) : TaskCompletionSource(TaskCreat
     /// <summary>The next one in the writer's queue.</summary>
     public Mutation? Next { get; set; }
 
+    /// <summary>The one before it in the writer's queue.</summary>
+    public Mutation? Previous { get; set; }
+
     /// <summary>Of a value or a removal.</summary>
     public CacheKey Key { get; init; }
 

@@ -8,8 +8,9 @@ namespace DiskDistributedCache.Storage;
 ///
 /// A removal joins one of the same key that waits already. While nobody waits for the disk, a newer change of a key takes the
 /// place of an older one that is owed, and an eviction that of one of the same tag, so that what is owed grows with the keys and tags
-/// and not with the calls. Places in the queue do
-/// not matter: numbers decide what is newer, and each change is looked at again when it is written.
+/// and not with the calls. Numbers decide what is newer, and each change is looked at again when it is written, so places in the queue matter
+/// for one thing only: the oldest owed values are those that are given up. So a change that was taken over goes to the end, and who has
+/// to be given up is found without going through the many removals that values before have left.
 /// </summary>
 internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
 {
@@ -34,6 +35,21 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
 
     /// <summary>Mutations whose callers wait.</summary>
     public int AwaitedCount { get; private set; }
+
+    /// <summary>Of those the one that has waited for longest.</summary>
+    public Mutation? FirstAwaited
+    {
+        get
+        {
+            var mutation = AwaitedCount > 0 ? _head : null;
+            while (mutation is { IsOwed: true })
+            {
+                mutation = mutation.Next;
+            }
+
+            return mutation;
+        }
+    }
 
     /// <summary>
     /// A change of the same key that already waits and now stands for this one too; one record serves both. Null where there is
@@ -65,22 +81,13 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
         Tally(waiting, -1);
         waiting.TakeOver(mutation);
         Tally(waiting, 1);
-        _oldestOwedValue = null;
+        MoveToEnd(waiting);
         return waiting;
     }
 
     public void Append(Mutation mutation)
     {
-        if (_tail is null)
-        {
-            _head = mutation;
-        }
-        else
-        {
-            _tail.Next = mutation;
-        }
-
-        _tail = mutation;
+        LinkAtEnd(mutation);
         Enter(mutation);
         if (mutation.Kind == RecordKind.Removal)
         {
@@ -96,6 +103,7 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
         {
             var mutation = batch[i];
             mutation.Next = _head;
+            _head?.Previous = mutation;
             _head = mutation;
             _tail ??= mutation;
             Enter(mutation);
@@ -111,7 +119,7 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
         {
             bytes += mutation.RecordBytes;
             _head = mutation.Next;
-            mutation.Next = null;
+            (mutation.Next, mutation.Previous) = (null, null);
             Tally(mutation, -1);
             mutation.IsQueued = false;
             LetNobodyJoin(mutation);
@@ -122,6 +130,10 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
         if (_head is null)
         {
             _tail = null;
+        }
+        else
+        {
+            _head.Previous = null;
         }
 
         return bytes;
@@ -182,6 +194,43 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
         Volatile.Write(ref _count, 0);
         _joinable.Clear();
         _joinableEvictions.Clear();
+    }
+
+    private void LinkAtEnd(Mutation mutation)
+    {
+        mutation.Previous = _tail;
+        if (_tail is null)
+        {
+            _head = mutation;
+        }
+        else
+        {
+            _tail.Next = mutation;
+        }
+
+        _tail = mutation;
+    }
+
+    private void MoveToEnd(Mutation mutation)
+    {
+        if (mutation.Next is not { } next)
+        {
+            return;
+        }
+
+        next.Previous = mutation.Previous;
+        if (mutation.Previous is { } previous)
+        {
+            previous.Next = next;
+        }
+        else
+        {
+            _head = next;
+        }
+
+        _oldestOwedValue = _oldestOwedValue == mutation ? next : _oldestOwedValue;
+        mutation.Next = null;
+        LinkAtEnd(mutation);
     }
 
     private Mutation? JoinEviction(Mutation eviction)

@@ -89,8 +89,28 @@ internal sealed class ReadLanes
         }
     }
 
-    /// <summary>Whether somebody, or something, has to be looked after.</summary>
-    public bool NeedsWatching => _underWay.Any(read => !read.Value.Task.IsCompleted || !read.Value.IsStallReported);
+    /// <summary>In what time somebody, or something, has to be looked after, as far as that is known; null where nobody has to.</summary>
+    public TimeSpan? DueIn
+    {
+        get
+        {
+            TimeSpan? due = null;
+            foreach (var (_, read) in _underWay)
+            {
+                long began = read.BegunAt;
+                if (!read.Task.IsCompleted)
+                {
+                    due = LaneTimes.Sooner(due, LaneTimes.Left(read.AcceptedAt, _times.Timeout));
+                }
+                else if (!read.IsStallReported)
+                {
+                    due = LaneTimes.Sooner(due, began == 0 || read.HasAnswered ? _times.Timeout : LaneTimes.Left(began, _times.LimitFor(read.Where.Length)));
+                }
+            }
+
+            return due;
+        }
+    }
 
     /// <summary>Whether a read that is known to have taken too long has still not returned.</summary>
     public bool IsHanging

@@ -389,7 +389,8 @@ internal sealed class Reclaim(
             directory.Delete(directory.SegmentOf(storeId, oldest.Number));
         }
 
-        segments.Remove(oldest);
+        // Its blocks are free once the file is closed. Where there is room for a segment without them, that is the sync lane's work.
+        segments.Remove(oldest, mayCloseLater: !isRenamed && !_space.IsTight);
         writer.Forget(oldest);
         barriers.Forget(oldest.Number);
         Interlocked.Increment(ref _erasedCount);

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace DiskDistributedCache.Storage;
 
 /// <summary>One segment: its file, its number in the log and its slot in the index. Sealed as soon as it is not the active one.</summary>
@@ -118,12 +120,18 @@ internal sealed class SegmentFile(long number, int slot, SegmentSeed seed, Store
 ///
 /// Concurrency: readers look slots up at any time and take what they find; everything else happens on the writer lane. A slot
 /// that is used again names another segment, whose records do not verify for whoever still looks for the old one.
+///
+/// The last close of a file that has been erased is what gives its blocks back, and takes as long as they are many. It can be left to
+/// another thread, for at most as many files as <see cref="MaxUnclosed"/>.
 /// </summary>
 internal sealed class SegmentTable : IDisposable
 {
     /// <summary>More than any limit allows, because the log of an earlier run with other limits has to be read first.</summary>
     public const int SlotCount = (2 * StoreSettings.MaxSegments) + 1024;
 
+    private const int MaxUnclosed = 2;
+
+    private readonly ConcurrentQueue<SegmentFile> _unclosed = new();
     private readonly SegmentFile?[] _slots = new SegmentFile?[SlotCount];
     private readonly List<SegmentFile> _ordered = [];
     private long _totalBytes;
@@ -151,12 +159,30 @@ internal sealed class SegmentTable : IDisposable
         segment.LengthBytes = lengthBytes;
     }
 
-    public void Remove(SegmentFile segment)
+    /// <param name="segment">The segment.</param>
+    /// <param name="mayCloseLater">Whether its file may be open until <see cref="CloseErased"/>.</param>
+    public void Remove(SegmentFile segment, bool mayCloseLater = false)
     {
         _ordered.Remove(segment);
         Volatile.Write(ref _slots[segment.Slot], null);
         Volatile.Write(ref _totalBytes, _totalBytes - segment.LengthBytes);
-        segment.Dispose();
+        if (mayCloseLater && _unclosed.Count < MaxUnclosed)
+        {
+            _unclosed.Enqueue(segment);
+        }
+        else
+        {
+            segment.Dispose();
+        }
+    }
+
+    /// <summary>Closes what was left open, on any thread.</summary>
+    public void CloseErased()
+    {
+        while (_unclosed.TryDequeue(out var erased))
+        {
+            erased.Dispose();
+        }
     }
 
     /// <summary>Lets go of every segment; the files stay.</summary>
@@ -166,10 +192,13 @@ internal sealed class SegmentTable : IDisposable
         {
             Remove(_ordered[^1]);
         }
+
+        CloseErased();
     }
 
     public void Dispose()
     {
+        CloseErased();
         foreach (var segment in _ordered)
         {
             segment.Dispose();

@@ -244,10 +244,13 @@ internal sealed partial class SegmentStore : IDisposable
         return unsynced;
     }
 
-    /// <summary>Makes segments and their names durable, on any thread. A segment for which that fails has to be retired.</summary>
+    /// <summary>
+    /// Makes segments and their names durable, on any thread, and closes what was erased. A segment for which that fails has to be retired.
+    /// </summary>
     /// <exception cref="IOException">The operating system could not do it.</exception>
     public void Sync(IReadOnlyList<UnsyncedSegment> segments)
     {
+        _segments.CloseErased();
         foreach (var (segment, isSealed) in segments)
         {
             segment.Sync(isSealed);

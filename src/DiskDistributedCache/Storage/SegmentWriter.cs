@@ -245,7 +245,7 @@ internal sealed class SegmentWriter(
         && current.Sequence == entry.Sequence
         && (entry.Ticket >= barriers.Floor || entry.Tags.Length == 0 || value.IsJudged)
         && !barriers.Covers(entry.Tags, entry.Ticket)
-        && !entry.IsExpired(clock.NowTicks);
+        && (entry.Deadline == Expiry.Never || !entry.IsExpired(clock.NowTicks));
 
     private void AddValue(CacheEntry entry, StoredValue? stored, ulong keyHash, long deadline, int fromSlot)
     {

@@ -14,8 +14,8 @@ namespace DiskDistributedCache.Storage;
 /// Concurrency: the state has a lock that is never held over I/O. I/O has a lock of its own, so that a withdrawal that comes
 /// while trust is being restored is done after it and rules.
 ///
-/// Faults: what cannot be written is tried in the other way; where neither works the mark counts as set, because the caller
-/// cannot wait for ever.
+/// Faults: what cannot be written is tried in the other way. Where neither works whoever waits is let go, because a caller cannot wait for
+/// ever; but nobody has been told, so whatever becomes owed next, and each heartbeat, tries again.
 /// </summary>
 internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDisposable
 {
@@ -28,12 +28,14 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     // Guarded by _stateLock; _isWithdrawn is read by anyone.
     private bool _isWanted = true;
     private volatile bool _isWithdrawn;
+    private bool _isUntold;
 
     // Guarded by _ioLock.
     private bool _isOwner;
     private StoreFile? _waiterMark;
     private Guid _previousSession;
     private bool _isIncomplete;
+    private bool _wasUntold;
 
     /// <summary>Called on a thread of its own when what is owed may be acknowledged.</summary>
     public event Action? Withdrawn;
@@ -76,6 +78,21 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
         {
             // No thread of its own is to be had.
             ThreadPool.UnsafeQueueUserWorkItem(static mark => mark.DoWithdraw(), this, preferLocal: false);
+        }
+    }
+
+    /// <summary>The same once more where nothing could be told to the next process.</summary>
+    public void WithdrawMissing()
+    {
+        bool isMissing;
+        lock (_stateLock)
+        {
+            isMissing = _isUntold;
+        }
+
+        if (isMissing)
+        {
+            Withdraw();
         }
     }
 
@@ -138,8 +155,7 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
         lock (_stateLock)
         {
             wasSuspect = !_isWanted;
-            _isWithdrawn = false;
-            _isWanted = true;
+            ForgetWithdrawal();
         }
 
         if (wasSuspect)
@@ -162,8 +178,7 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     {
         lock (_stateLock)
         {
-            _isWithdrawn = false;
-            _isWanted = true;
+            ForgetWithdrawal();
         }
     }
 
@@ -201,7 +216,7 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
         {
             if (_isIncomplete && _isOwner && !IsSuspect && !_witness.IsRefused)
             {
-                _isIncomplete = !TryQuietly(() => _witness.Put(session, _previousSession)) || !TryQuietly(RemoveMarks);
+                _isIncomplete = !Try(() => _witness.Put(session, _previousSession), tells: false) || !Try(RemoveMarks, tells: false);
             }
         }
     }
@@ -231,10 +246,17 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     {
         lock (_stateLock)
         {
-            bool wasWanted = _isWanted;
-            _isWanted = false;
-            return wasWanted;
+            bool begins = _isWanted || _isUntold;
+            _isWanted = _isUntold = false;
+            return begins;
         }
+    }
+
+    /// <summary>Holds _stateLock.</summary>
+    private void ForgetWithdrawal()
+    {
+        _isWithdrawn = _isUntold = false;
+        _isWanted = true;
     }
 
     private void DoWithdraw()
@@ -247,14 +269,13 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
                 return;
             }
 
-            if (_isOwner && Try(_witness.Withdraw))
-            {
-                Land();
-                return;
-            }
-
-            Revoke();
+            bool isTold = (_isOwner && Try(_witness.Withdraw, tells: !_wasUntold)) || Revoke();
             Land();
+            _wasUntold = !isTold;
+            if (!isTold)
+            {
+                TryAgainLater();
+            }
         }
     }
 
@@ -262,21 +283,36 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     /// The revocation first, because it is quick and no disk can hang it. The mark is better: it outlives the operating system. A
     /// revocation by another process serves as well, and stays; one that cannot be read may be another's and stays too, but is not relied on.
     /// </summary>
-    private void Revoke()
+    /// <returns>Whether one of them is there.</returns>
+    private bool Revoke()
     {
         bool isRevokedByOther = _witness.IsRevokedByOther(session);
         bool isRevoked = isRevokedByOther
             ? _witness.IsSurelyRevokedByOther(session)
-            : directory.Revocation is not null && Try(() => _witness.Revoke(session));
+            : directory.Revocation is not null && Try(() => _witness.Revoke(session), tells: !_wasUntold);
         if (isRevoked)
         {
             Land();
         }
 
-        bool isMarked = Try(LeaveMark);
+        bool isMarked = Try(LeaveMark, tells: !_wasUntold);
         if (isMarked && isRevoked && !isRevokedByOther)
         {
             Try(_witness.Forgive);
+        }
+
+        return isRevoked || isMarked;
+    }
+
+    /// <summary>Who has waited is let go; who comes next begins anew. Does nothing where trust was reset meanwhile.</summary>
+    private void TryAgainLater()
+    {
+        lock (_stateLock)
+        {
+            if (!_isWanted)
+            {
+                (_isWithdrawn, _isUntold) = (false, true);
+            }
         }
     }
 
@@ -326,7 +362,9 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
         }
     }
 
-    private bool Try(Action action)
+    /// <param name="action">What may fail.</param>
+    /// <param name="tells">Whether a failure is told; not where it was when it failed first.</param>
+    private bool Try(Action action, bool tells = true)
     {
         try
         {
@@ -335,21 +373,11 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
         }
         catch (Exception exception)
         {
-            Failed?.Invoke(exception);
-            return false;
-        }
-    }
+            if (tells)
+            {
+                Failed?.Invoke(exception);
+            }
 
-    private static bool TryQuietly(Action action)
-    {
-        try
-        {
-            action();
-            return true;
-        }
-        catch (Exception)
-        {
-            // It was told when it failed first.
             return false;
         }
     }

@@ -99,14 +99,22 @@ internal sealed partial class WriteLane
     /// <summary>What waits and is owed, without a lock.</summary>
     public int OwedQueuedCount => _queue.OwedCount;
 
-    /// <summary>Whether somebody, or something, has to be looked after.</summary>
-    public bool NeedsWatching
+    /// <summary>In what time somebody, or something, has to be looked after, as far as that is known; null where nobody has to.</summary>
+    public TimeSpan? DueIn
     {
         get
         {
             lock (_lock)
             {
-                return _queue.AwaitedCount > 0 || _due.Count > 0 || (_busySince != 0 && _busyLimit != Timeout.InfiniteTimeSpan && !_isStallReported);
+                TimeSpan? due = _due.Count > 0 ? _times.Soon : null;
+                if ((_batch.Find(mutation => !mutation.IsOwed) ?? _queue.FirstAwaited) is { } first)
+                {
+                    due = LaneTimes.Sooner(due, LaneTimes.Left(first.AcceptedAt, _times.Timeout));
+                }
+
+                return _busySince != 0 && _busyLimit != Timeout.InfiniteTimeSpan && !_isStallReported
+                    ? LaneTimes.Sooner(due, LaneTimes.Left(_busySince, _busyLimit))
+                    : due;
             }
         }
     }
@@ -485,10 +493,11 @@ internal sealed partial class WriteLane
         }
     }
 
+    /// <summary>Not while the lane is paused: what comes then can wait, and waking a thread for each of it costs more than the rest of a set.</summary>
     private void Wake()
     {
-        _hasWork = true;
-        if (_isSleeping)
+        _hasWork = _jobs.Count > 0 || CanWrite || _isStopping;
+        if (_hasWork && _isSleeping)
         {
             Monitor.Pulse(_lock);
         }

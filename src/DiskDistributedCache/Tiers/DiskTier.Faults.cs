@@ -222,8 +222,8 @@ internal sealed partial class DiskTier
     private string NextFaultId() =>
         Interlocked.Increment(ref _faultCount).ToString("d6", System.Globalization.CultureInfo.InvariantCulture);
 
-    /// <summary>On the watchdog: lets callers go, and notes operations that take too long. Answers whether there is more to look after.</summary>
-    private bool LookAfter()
+    /// <summary>On the watchdog: lets callers go, and notes operations that take too long. Answers when there is more to look after.</summary>
+    private TimeSpan? LookAfter()
     {
         long? since = _writer.ReleaseOverdue();
         _readers.ReleaseOverdue();
@@ -240,7 +240,7 @@ internal sealed partial class DiskTier
             Elsewhere(() => Stalled((DiskOperation?)read.Operation, "a read", () => _readers.IsStillAt(read)));
         }
 
-        return _writer.NeedsWatching || _readers.NeedsWatching;
+        return LaneTimes.Sooner(_writer.DueIn, _readers.DueIn);
     }
 
     /// <summary>A stall is a failure; one that does not end makes the cache give the disk up.</summary>

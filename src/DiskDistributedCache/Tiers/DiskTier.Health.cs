@@ -154,6 +154,7 @@ internal sealed partial class DiskTier
     /// <summary>Another try for what is not open or owed, and the mark of an open store. While the circuit is open it may be the trial.</summary>
     private void Heartbeat()
     {
+        _trust.WithdrawMissing();
         if (_isWaitingForLock)
         {
             PostOnLane(Recover, JobTime.Endless);

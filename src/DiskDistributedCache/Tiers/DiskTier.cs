@@ -384,13 +384,14 @@ internal sealed partial class DiskTier : IDisposable
         }
     }
 
-    public void MarkUsed(in IndexedEntry where) => _store?.Index.MarkRead(where.KeyHash, where.Sequence);
+    /// <summary>Whether a version is still the one that the index names; if so, it has been used.</summary>
+    public bool TryUse(in IndexedEntry where) => _store is { } store && store.Index.TryMarkRead(where.KeyHash, where.Sequence);
 
     public void MarkUsed(CacheEntry entry)
     {
         if (_store is { } store)
         {
-            store.Index.MarkRead(store.HashOf(entry.Key), entry.Sequence);
+            store.Index.TryMarkRead(store.HashOf(entry.Key), entry.Sequence);
         }
     }
 

@@ -34,14 +34,13 @@ internal sealed partial class TieredCache
             if (record.Slides
                 || record.HasExpired(Clock.NowTicks)
                 || _disk.Barriers.Covers(record.Tags, record.Ticket)
-                || !_disk.IsCurrent(key, where.Sequence))
+                || !_disk.TryUse(where))
             {
                 return -1;
             }
 
             var value = record.Value;
             destination.WriteValue(value);
-            _disk.MarkUsed(where);
             _metrics.DiskHits.Add(1, value.Length);
             return value.Length;
         }

@@ -374,7 +374,8 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
             return null;
         }
 
-        if (entry.Expiry.IsSliding && now != 0)
+        // In this order: the expiry lies beyond the line of memory that the hit has fetched.
+        if (now != 0 && entry.Expiry.IsSliding)
         {
             Slide(entry, now, exactly: false);
         }

@@ -25,7 +25,7 @@ internal sealed class Cuts : Family
 
     public override Counts Counts => new(600, 50_000, 300_000);
 
-    public override double CaseMilliseconds => 8;
+    public override double CaseMilliseconds => 5;
 
     public override async Task RunAsync(FamilyRun run)
     {

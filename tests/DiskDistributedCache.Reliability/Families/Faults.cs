@@ -28,7 +28,7 @@ internal sealed class Faults : Family
 
     public override Counts Counts => new(1_200, 100_000, 500_000);
 
-    public override double CaseMilliseconds => 28;
+    public override double CaseMilliseconds => 12;
 
     public override async Task RunAsync(FamilyRun run)
     {

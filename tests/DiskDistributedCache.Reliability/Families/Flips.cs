@@ -29,7 +29,7 @@ internal sealed class Flips : Family
 
     public override Counts Counts => new(4_000, 500_000, 3_000_000);
 
-    public override double CaseMilliseconds => 2;
+    public override double CaseMilliseconds => 1;
 
     public override async Task RunAsync(FamilyRun run)
     {

@@ -20,7 +20,7 @@ internal sealed class Full : Family
     /// <summary>A fifth of them of each kind.</summary>
     public override Counts Counts => new(5, 500, 5_000);
 
-    public override double CaseMilliseconds => 1_500;
+    public override double CaseMilliseconds => 300;
 
     public override async Task RunAsync(FamilyRun run)
     {

@@ -24,7 +24,7 @@ internal sealed class Hostile : Family
 
     public override Counts Counts => new(110, 5_000, 50_000);
 
-    public override double CaseMilliseconds => 200;
+    public override double CaseMilliseconds => 30;
 
     public override async Task RunAsync(FamilyRun run)
     {

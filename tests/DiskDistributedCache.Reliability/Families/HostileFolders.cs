@@ -13,6 +13,9 @@ internal static class HostileFolders
     private const UnixFileMode Everybody = (UnixFileMode)0b111_111_111;
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
+    /// <summary>For folders that open. Reads that must not call unknown a miss would wait in vain, in real time, for one that never does.</summary>
+    private static readonly TimeSpan s_openTimeout = TimeSpan.FromSeconds(3);
+
     private static readonly (string Name, bool IsUsed, bool IsKept, Action<string, FaultyFileSystem> Prepare)[] s_kinds =
     [
         ("the cache's folder is a link", false, false, (root, _) => Directory.CreateSymbolicLink(OwnOf(root), Directory.CreateDirectory(root + "-target").FullName)),
@@ -65,7 +68,7 @@ internal static class HostileFolders
 
         var files = new FaultyFileSystem();
         prepare(scene.Root, files);
-        await using (var cache = new DiskCache(Hostile.OptionsFor(scene.Root), files))
+        await using (var cache = new DiskCache(Hostile.OptionsFor(scene.Root), files) { OpenTimeout = isUsed ? s_openTimeout : TimeSpan.Zero })
         {
             await cache.StartAsync();
             if (!isUsed || !isKept)

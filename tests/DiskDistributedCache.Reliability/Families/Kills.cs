@@ -23,7 +23,7 @@ internal sealed class Kills : Family
 
     public override Counts Counts => new(30, 1_000, 10_000);
 
-    public override double CaseMilliseconds => 350;
+    public override double CaseMilliseconds => 280;
 
     public override async Task RunAsync(FamilyRun run)
     {

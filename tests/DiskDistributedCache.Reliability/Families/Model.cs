@@ -47,7 +47,7 @@ internal sealed class Model : Family
 
     public override Counts Counts => new(1_200, 100_000, 1_000_000);
 
-    public override double CaseMilliseconds => 22;
+    public override double CaseMilliseconds => 12;
 
     public override async Task RunAsync(FamilyRun run)
     {

@@ -27,7 +27,7 @@ internal sealed class Power : Family
 
     public override Counts Counts => new(3, 1_000, 10_000);
 
-    public override double CaseMilliseconds => 600;
+    public override double CaseMilliseconds => 520;
 
     public override async Task RunAsync(FamilyRun run)
     {

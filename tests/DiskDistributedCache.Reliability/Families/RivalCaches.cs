@@ -42,7 +42,7 @@ internal sealed class RivalCaches : Family
 
     public override Counts Counts => new(10, 2_000, 5_000);
 
-    public override double CaseMilliseconds => 400;
+    public override double CaseMilliseconds => 220;
 
     public override async Task RunAsync(FamilyRun run)
     {

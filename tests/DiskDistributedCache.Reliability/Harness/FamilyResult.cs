@@ -4,11 +4,13 @@ using System.Text.Json.Serialization;
 
 namespace DiskDistributedCache.Reliability.Harness;
 
-/// <summary>What one run of a family found: a file of its own, so that families may be run one by one and reported together.</summary>
+/// <summary>What one run of a family found: a file of its own, so that families may be run one by one, and each in
+/// parts, and reported together.</summary>
 internal sealed record FamilyResult(
     string Family,
     Scale Scale,
     int Seed,
+    int First,
     int Count,
     string? SkippedBecause,
     double Seconds,
@@ -23,6 +25,7 @@ internal sealed record FamilyResult(
         run.Family.Name,
         run.Scale,
         run.Seed,
+        run.First,
         run.Done,
         run.SkippedBecause,
         run.Elapsed.TotalSeconds,
@@ -31,18 +34,21 @@ internal sealed record FamilyResult(
         [.. run.Notes],
         machine);
 
-    public static FamilyResult? Read(string directory, string family, Scale scale)
+    /// <summary>The parts of a family that were run, by seed and first case.</summary>
+    public static IReadOnlyList<FamilyResult> ReadAll(string directory, string family, Scale scale)
     {
-        string path = PathOf(directory, family, scale);
-        return File.Exists(path) ? JsonSerializer.Deserialize<FamilyResult>(File.ReadAllText(path), s_json) : null;
+        string[] paths = Directory.Exists(directory) ? Directory.GetFiles(directory, $"{scale}-{family}-*.json".ToLowerInvariant()) : [];
+        return [.. paths
+            .Select(path => JsonSerializer.Deserialize<FamilyResult>(File.ReadAllText(path), s_json))
+            .OfType<FamilyResult>()
+            .OrderBy(part => part.Seed)
+            .ThenBy(part => part.First)];
     }
 
     public void Write(string directory)
     {
         Directory.CreateDirectory(directory);
-        File.WriteAllText(PathOf(directory, Family, Scale), JsonSerializer.Serialize(this, s_json));
+        string name = string.Create(CultureInfo.InvariantCulture, $"{Scale}-{Family}-{Seed}-{First}.json").ToLowerInvariant();
+        File.WriteAllText(Path.Combine(directory, name), JsonSerializer.Serialize(this, s_json));
     }
-
-    private static string PathOf(string directory, string family, Scale scale) =>
-        Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $"{scale}-{family}.json").ToLowerInvariant());
 }

@@ -31,6 +31,9 @@ internal sealed class FamilyRun
 
     public int Seed => _arguments.Seed;
 
+    /// <summary>The number of the first case: not 0 in a later part of a run.</summary>
+    public int First => _arguments.First;
+
     /// <summary>How many cases there are to be.</summary>
     public int Count { get; set; }
 
@@ -58,10 +61,10 @@ internal sealed class FamilyRun
 
     public void Note(string line) => _notes.Enqueue(line);
 
-    /// <summary>Runs the cases 0 to <see cref="Count"/>, or the one that was asked for, over so many workers.</summary>
+    /// <summary>Runs <see cref="Count"/> cases from the <see cref="First"/> on, or the one that was asked for, over so many workers.</summary>
     public Task ForEachCaseAsync(Func<Case, Task> run, int workers = 2)
     {
-        var numbers = _arguments.Case is { } only ? [only] : Enumerable.Range(0, Count);
+        var numbers = _arguments.Case is { } only ? [only] : Enumerable.Range(First, Count);
         var options = new ParallelOptions { MaxDegreeOfParallelism = workers };
         return Parallel.ForEachAsync(numbers.TakeWhile(_ => !IsEnough), options, async (number, _) => await RunAsync(new Case(this, number), run));
     }
@@ -75,7 +78,8 @@ internal sealed class FamilyRun
     /// <param name="workers">How many chains run at the same time.</param>
     public Task ForEachChainAsync(int length, Func<Case, int, Task> run, int workers = 2)
     {
-        int[] all = [.. Enumerable.Range(0, (Count + length - 1) / length).Select(chain => chain * length)];
+        int start = First / length * length;
+        int[] all = [.. Enumerable.Range(0, (Count + length - 1) / length).Select(chain => start + (chain * length))];
         int[] firsts = _arguments.Case is { } only ? [only / length * length] : all;
         var options = new ParallelOptions { MaxDegreeOfParallelism = workers };
         return Parallel.ForEachAsync(firsts.TakeWhile(_ => !IsEnough), options, async (first, _) =>
@@ -83,7 +87,7 @@ internal sealed class FamilyRun
             var one = new Case(this, first);
             try
             {
-                await run(one, Math.Clamp(Count - first, 1, length));
+                await run(one, Math.Clamp(start + Count - first, 1, length));
             }
             catch (Exception exception) when (!Stopped.IsCancellationRequested)
             {

@@ -6,16 +6,17 @@ namespace DiskDistributedCache.Reliability.Harness;
 internal sealed record ReliabilityArguments
 {
     public const string Usage = """
-        usage: --scale pr|nightly|release [--only NAME]... [--seed N] [--case N] [--count N] [--out DIRECTORY] [--stop-at-first]
+        usage: --scale pr|nightly|release [--only NAME]... [--seed N] [--case N] [--first N] [--count N] [--out DIRECTORY] [--stop-at-first]
           --scale          how much: within 5 minutes, within 4 hours, or for a release
           --only           only this family; may be given several times
           --seed           the seed of the run (default 1); a failure prints it
           --case           only this case of the families; a failure prints it
+          --first          the first case (default 0): with --count, a run in several parts, which the report adds up
           --count          so many cases of each family, whatever the scale says
           --out            where results, the report and the images of failures go (default artifacts/reliability)
           --stop-at-first  a family ends with its first violation
         or:    report [--scale pr|nightly|release] [--out DIRECTORY]
-          prints the report of the results in that directory
+          prints the report of the results in that directory, one row for all parts of a family
         or:    plants [--only PLANT]... [--seed N] [--out DIRECTORY]
           plants bugs into a copy of the sources and says which family catches which
         """;
@@ -27,6 +28,9 @@ internal sealed record ReliabilityArguments
     public int Seed { get; init; } = 1;
 
     public int? Case { get; init; }
+
+    /// <summary>The number of the first case, for a run in several parts.</summary>
+    public int First { get; init; }
 
     public int? Count { get; init; }
 
@@ -54,6 +58,7 @@ internal sealed record ReliabilityArguments
                 "--only" => parsed with { Only = [.. parsed.Only, ValueAfter(arguments, ref i)] },
                 "--seed" => parsed with { Seed = NumberOf(ValueAfter(arguments, ref i)) },
                 "--case" => parsed with { Case = NumberOf(ValueAfter(arguments, ref i)) },
+                "--first" => parsed with { First = NumberOf(ValueAfter(arguments, ref i)) },
                 "--count" => parsed with { Count = NumberOf(ValueAfter(arguments, ref i)) },
                 "--out" => parsed with { Directory = ValueAfter(arguments, ref i) },
                 "--stop-at-first" => parsed with { StopsAtFirst = true },

@@ -95,7 +95,7 @@ internal sealed class ReliabilityCommand(ReliabilityArguments arguments, IReadOn
                     CultureInfo.InvariantCulture,
                     $"passed  {family.Name}: {result.Count} {family.Unit}, no violation (seed {result.Seed}, {result.Seconds:0.0} s)");
 
-    private double EstimatedSeconds(Family family) => family.Counts.At(arguments.Scale) * family.CaseMilliseconds / 1000;
+    private double EstimatedSeconds(Family family) => (arguments.Count ?? family.Counts.At(arguments.Scale)) * family.CaseMilliseconds / 1000;
 
     private void Progress(FamilyRun run)
     {
@@ -117,5 +117,5 @@ internal sealed class ReliabilityCommand(ReliabilityArguments arguments, IReadOn
 
     private string Report() => ReliabilityReport.Make(
         arguments.Scale,
-        [.. families.Select(family => (family, FamilyResult.Read(arguments.Directory, family.Name, arguments.Scale)))]);
+        [.. families.Select(family => (family, FamilyResult.ReadAll(arguments.Directory, family.Name, arguments.Scale)))]);
 }

@@ -106,7 +106,7 @@ internal sealed class PlantedCopy : IDisposable
             .. count is { } some ? (string[])["--count", some.ToString(CultureInfo.InvariantCulture)] : [],
         ];
         var (_, output) = await RunAsync(arguments, plant, limit, stopped);
-        return (FamilyResult.Read(results, family, Scale.Pr), output);
+        return (FamilyResult.ReadAll(results, family, Scale.Pr) is [var result, ..] ? result : null, output);
     }
 
     public void Dispose()

@@ -189,7 +189,7 @@ internal sealed class StoreScene : IDisposable
     public void MarkUsed(string key)
     {
         var entry = Find(key)!.Value;
-        Index.MarkRead(entry.KeyHash, entry.Sequence);
+        Index.TryMarkRead(entry.KeyHash, entry.Sequence);
     }
 
     /// <summary>The value that a reader gets: the index, the record, barriers and expiry.</summary>

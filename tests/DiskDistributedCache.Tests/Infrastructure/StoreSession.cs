@@ -141,7 +141,7 @@ internal sealed class StoreSession : IDisposable
             return null;
         }
 
-        Store.Index.MarkRead(hash, entry.Sequence);
+        Store.Index.TryMarkRead(hash, entry.Sequence);
         return entry.Value;
     }
 

@@ -37,7 +37,7 @@ internal sealed class Truth
 
     public Truth Clear() => new(_versions.Clear(), _lastNumber);
 
-    /// <summary>A sliding entry was used. A use never shortens its life, also where the clock of the process knows less than the one before.</summary>
+    /// <summary>A sliding entry was used, which never shortens its life: the clock may know less than when it was set.</summary>
     public Truth Use(string key, long now) => _versions.TryGetValue(key, out var version) && version.Expiry.IsSliding
         ? new Truth(_versions.SetItem(key, version with { Deadline = Math.Max(version.Deadline, version.Expiry.DeadlineFrom(now)) }), _lastNumber)
         : this;

@@ -34,6 +34,21 @@ public sealed class ReclaimRuleTests : IDisposable
         Assert.Equal(erased.Order(StringComparer.Ordinal), erased);
     }
 
+    // Seen to fail when every erased segment was left open, and when none was closed by a sync.
+    [Fact]
+    public void Files_of_erased_segments_are_closed_by_the_next_sync_and_never_many_of_them_wait_for_it()
+    {
+        _scene.FillSegments(SegmentCount);
+        _scene.Store.Sync(_scene.Store.TakeUnsynced(all: true));
+        int otherCount = _scene.Files.OpenHandleCount - _scene.SegmentFiles.Count;
+
+        _scene.FillSegments(5 * SegmentCount);
+        Assert.InRange(_scene.Files.OpenHandleCount - _scene.SegmentFiles.Count, otherCount, otherCount + 2);
+
+        _scene.Store.Sync(_scene.Store.TakeUnsynced(all: true));
+        Assert.Equal(_scene.SegmentFiles.Count + otherCount, _scene.Files.OpenHandleCount);
+    }
+
     // Seen to fail when reinsertion was left out, and when it did not ask whether an entry was used.
     [Fact]
     public void A_used_entry_is_appended_again_and_an_unused_one_is_not()

@@ -49,7 +49,9 @@ internal sealed class ModelProcess : IAsyncDisposable
             RetainKey = run.IsRetained,
         };
         options.UseProtector(run.Protector);
-        Cache = new DiskCache(options, Files, run.Time) { OpenTimeout = s_tooLong };
+
+        // Whoever asks has waited for the start: a store that is not open then opens in a step of the run, and waiting for it is in vain.
+        Cache = new DiskCache(options, Files, run.Time) { OpenTimeout = TimeSpan.Zero };
     }
 
     public DiskCache Cache { get; }

@@ -29,6 +29,7 @@ internal sealed class ModelRun : IDisposable
     private int _hits;
     private int _mustHits;
     private string _step = "";
+    private bool _isElsewhereStruck;
 
     private ModelRun(ModelSettings settings)
     {
@@ -231,10 +232,11 @@ internal sealed class ModelRun : IDisposable
         int times = (step.Number % 3) switch { 0 => 1, 1 => 4, _ => int.MaxValue };
         int kind = step.Number / 3 % (SweepFault.All.Count + 8);
         bool loses = true;
+        HealForFault(isElsewhere: kind < SweepFault.All.Count && step.Number % 7 == 0);
         if (kind < SweepFault.All.Count)
         {
             var fault = SweepFault.All[kind];
-            fault.Plan(files, step.Number % 7 == 0 ? SweepDisk.ElsewhereOf(Process.Root) : Process.Root + Path.DirectorySeparatorChar, skip, times);
+            fault.Plan(files, _isElsewhereStruck ? SweepDisk.ElsewhereOf(Process.Root) : Process.Root + Path.DirectorySeparatorChar, skip, times);
             loses = fault.IsFullDisk;
         }
         else if (kind == SweepFault.All.Count)
@@ -263,6 +265,21 @@ internal sealed class ModelRun : IDisposable
         }
 
         Process.Strike(loses);
+    }
+
+    /// <summary>
+    /// The folder of witnesses fails alone: where the store cannot be written at the same time, nothing is left that could say so to the
+    /// process after a kill.
+    /// </summary>
+    private void HealForFault(bool isElsewhere)
+    {
+        if (isElsewhere || _isElsewhereStruck)
+        {
+            Process.Files.Heal();
+            Process.Files.FreeBytes = null;
+        }
+
+        _isElsewhereStruck = isElsewhere;
     }
 
     /// <summary>A bit of a segment is not what it was, somewhere among the records or in the footer.</summary>
