@@ -54,7 +54,10 @@ internal static class PlantTable
             "witness-left",
             "The witness goes on vouching for a store while mutations are owed to it.",
             ["faults"],
-            new PlantEdit("Storage/TrustMark.cs", "if (_isOwner && Try(_witness.Withdraw))", "if (_isOwner && (PLANTED || Try(_witness.Withdraw)))")),
+            new PlantEdit(
+                "Storage/TrustMark.cs",
+                "(_isOwner && Try(_witness.Withdraw, tells: !_wasUntold)) || Revoke();",
+                "(_isOwner && (PLANTED || Try(_witness.Withdraw, tells: !_wasUntold))) || Revoke();")),
         new(
             "trust-too-early",
             "A store is trusted again while mutations are still owed to it.",

@@ -200,12 +200,24 @@ internal sealed class ModelRun : IDisposable
         return Process.GetAsync(Keys[step.Key], step.Number % 4);
     }
 
-    /// <summary>Values of which each has a segment of its own, and memory has none, until most of the log is new.</summary>
+    /// <summary>
+    /// Values of which each has a segment of its own, and memory has none, until most of the log is new. What goes is one value that was read,
+    /// and has to be brought along, and one that is newer, and has to be where it is retained.
+    /// </summary>
     private async Task TurnOverAsync(ModelStep step)
     {
         const string LargeKey = "c";
         const int LargeBytes = 95_000;
-        for (int i = 0; i < 10 + (step.Number % 4) && !Settings.IsRoomy; i++)
+        if (Settings.IsRoomy)
+        {
+            return;
+        }
+
+        string read = Keys[step.Key is 2 or > 5 ? 1 : step.Key];
+        await Process.SetAsync(read, 300, [], new DistributedCacheEntryOptions(), form: 2);
+        await Process.SetAsync(Keys[6 + (step.Number % 2)], 200, [], new DistributedCacheEntryOptions(), form: 2);
+        await Process.GetAsync(read, form: 3);
+        for (int i = 0; i < 10 + (step.Number % 4); i++)
         {
             await Process.SetAsync(LargeKey, LargeBytes, [], new DistributedCacheEntryOptions(), form: 2);
         }
