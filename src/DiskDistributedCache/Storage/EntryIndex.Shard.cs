@@ -122,7 +122,7 @@ internal sealed partial class EntryIndex
         {
             uint[] places = _places;
             uint mark = MarkOf(keyHash);
-            for (int i = HomeOf(keyHash); ; i = i + 1 == places.Length ? 0 : i + 1)
+            for (int i = HomeOf(keyHash); ; i = After(i, places))
             {
                 uint place = places[i];
                 if (place == Empty)
@@ -173,11 +173,11 @@ internal sealed partial class EntryIndex
             int i = HomeOf(entry.KeyHash);
             while (_places[i] != place)
             {
-                i = i + 1 == _places.Length ? 0 : i + 1;
+                i = After(i, _places);
             }
 
             // Nobody looks on behind the last one of a row.
-            bool isLast = _places[i + 1 == _places.Length ? 0 : i + 1] == Empty;
+            bool isLast = _places[After(i, _places)] == Empty;
             _places[i] = isLast ? Empty : Vacated;
             _emptyCount += isLast ? 1 : 0;
             CountLive(entry.Slot, -1);
@@ -243,7 +243,7 @@ internal sealed partial class EntryIndex
             int i = HomeOf(keyHash);
             while (_places[i] > Vacated)
             {
-                i = i + 1 == _places.Length ? 0 : i + 1;
+                i = After(i, _places);
             }
 
             _emptyCount -= _places[i] == Empty ? 1 : 0;
@@ -257,6 +257,8 @@ internal sealed partial class EntryIndex
                 Interlocked.Add(ref liveCounts[slot], by);
             }
         }
+
+        private static int After(int i, uint[] places) => i + 1 == places.Length ? 0 : i + 1;
 
         /// <summary>The lowest 32 bits of the hash, which the multiplication spreads, as a part of the places. The highest ones choose the shard.</summary>
         private int HomeOf(ulong keyHash) => (int)(((ulong)((uint)keyHash * 0x9E37_79B9) * (ulong)_places.Length) >> 32);

@@ -118,22 +118,12 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
         while (_head is { } mutation && (bytes == 0 || bytes + mutation.RecordBytes <= maxBytes))
         {
             bytes += mutation.RecordBytes;
-            _head = mutation.Next;
-            (mutation.Next, mutation.Previous) = (null, null);
+            Unlink(mutation);
             Tally(mutation, -1);
             mutation.IsQueued = false;
             LetNobodyJoin(mutation);
 
             into.Add(mutation);
-        }
-
-        if (_head is null)
-        {
-            _tail = null;
-        }
-        else
-        {
-            _head.Previous = null;
         }
 
         return bytes;
@@ -218,19 +208,32 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
             return;
         }
 
-        next.Previous = mutation.Previous;
-        if (mutation.Previous is { } previous)
+        _oldestOwedValue = _oldestOwedValue == mutation ? next : _oldestOwedValue;
+        Unlink(mutation);
+        LinkAtEnd(mutation);
+    }
+
+    private void Unlink(Mutation mutation)
+    {
+        if (mutation.Previous is null)
         {
-            previous.Next = next;
+            _head = mutation.Next;
         }
         else
         {
-            _head = next;
+            mutation.Previous.Next = mutation.Next;
         }
 
-        _oldestOwedValue = _oldestOwedValue == mutation ? next : _oldestOwedValue;
-        mutation.Next = null;
-        LinkAtEnd(mutation);
+        if (mutation.Next is null)
+        {
+            _tail = mutation.Previous;
+        }
+        else
+        {
+            mutation.Next.Previous = mutation.Previous;
+        }
+
+        (mutation.Next, mutation.Previous) = (null, null);
     }
 
     private Mutation? JoinEviction(Mutation eviction)

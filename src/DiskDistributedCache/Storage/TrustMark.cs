@@ -272,10 +272,7 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
             bool isTold = (_isOwner && Try(_witness.Withdraw, tells: !_wasUntold)) || Revoke();
             Land();
             _wasUntold = !isTold;
-            if (!isTold)
-            {
-                TryAgainLater();
-            }
+            NoteAttempt(isTold);
         }
     }
 
@@ -304,14 +301,14 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
         return isRevoked || isMarked;
     }
 
-    /// <summary>Who has waited is let go; who comes next begins anew. Does nothing where trust was reset meanwhile.</summary>
-    private void TryAgainLater()
+    /// <summary>After one that told nobody who comes next begins anew. Does nothing where trust was reset meanwhile.</summary>
+    private void NoteAttempt(bool isTold)
     {
         lock (_stateLock)
         {
             if (!_isWanted)
             {
-                (_isWithdrawn, _isUntold) = (false, true);
+                (_isWithdrawn, _isUntold) = (isTold, !isTold);
             }
         }
     }

@@ -14,14 +14,14 @@ internal sealed partial class TieredCache
 
     /// <summary>
     /// Writes a value to the caller's writer that is on disk, in the memory of the operating system, and not to be kept. Returns its
-    /// length, or -1 where that is not so and nothing was written: then an ordinary lookup says what there is.
+    /// length, or -1 where that is not so and nothing was written: then an ordinary lookup says what there is. Only where
+    /// <see cref="KeepsNothing"/>: it does not look into memory.
     /// </summary>
     /// <exception cref="Exception">What the writer throws.</exception>
     public int TryCopyNow(in CacheKey key, IBufferWriter<byte> destination)
     {
         // What slides has to be touched, and what is retained is in memory all the same: both take the ordinary way.
-        if (!KeepsNothing
-            || _disk.Locate(key, out var where) != LookupOutcome.Hit
+        if (_disk.Locate(key, out var where) != LookupOutcome.Hit
             || where.IsPending
             || where.IsRetained
             || !_disk.TryBorrow(key, where, out var record))
