@@ -1,4 +1,5 @@
 using System.Globalization;
+using DiskDistributedCache.Tests.Infrastructure;
 using Microsoft.Extensions.Logging;
 
 namespace DiskDistributedCache.Reliability.Harness;
@@ -7,7 +8,7 @@ namespace DiskDistributedCache.Reliability.Harness;
 /// The last of what callers did and of what the cache logged, in the order in which it happened. For families whose threads and disks no seed
 /// makes do the same again: it is kept beside the image.
 /// </summary>
-internal sealed class EventTrail : ILoggerFactory, ILogger
+internal sealed class EventTrail : LogSink
 {
     private const int MaxEvents = 50_000;
     private const string FileName = "events.txt";
@@ -41,21 +42,9 @@ internal sealed class EventTrail : ILoggerFactory, ILogger
             Path.Combine(folder, FileName), events.Select(one => string.Create(CultureInfo.InvariantCulture, $"{one.Time:HH:mm:ss.fffffff} {one.What}")));
     }
 
-    public void Log<TState>(
+    public override void Log<TState>(
         LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
         Add($"{logLevel} {eventId.Id}: {formatter(state, exception)}{(exception is null ? "" : $" {exception.GetType().Name}: {exception.Message}")}");
 
-    public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Debug;
-
-    public IDisposable? BeginScope<TState>(TState state)
-        where TState : notnull => null;
-
-    public ILogger CreateLogger(string categoryName) => this;
-
-    public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException();
-
-    public void Dispose()
-    {
-        // Nothing is held.
-    }
+    public override bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Debug;
 }

@@ -4,8 +4,9 @@ using System.Text.Json.Serialization;
 
 namespace DiskDistributedCache.Reliability.Harness;
 
-/// <summary>What one run of a family found: a file of its own, so that families may be run one by one, and each in
-/// parts, and reported together.</summary>
+/// <summary>
+/// What one run of a family found: a file of its own, so that families may be run one by one, and each in parts, and reported together.
+/// </summary>
 internal sealed record FamilyResult(
     string Family,
     Scale Scale,

@@ -39,7 +39,7 @@ internal static class ReliabilityReport
     }
 
     /// <summary>The cases, violations, seeds, time and commits of all parts.</summary>
-    public static string Cells(string unit, IReadOnlyList<FamilyResult> parts)
+    private static string Cells(string unit, IReadOnlyList<FamilyResult> parts)
     {
         if (parts.Count == 0)
         {

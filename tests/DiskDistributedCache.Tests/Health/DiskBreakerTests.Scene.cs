@@ -108,7 +108,7 @@ public sealed partial class DiskBreakerTests
         }
     }
 
-    private sealed class LeveledLog : ILoggerFactory, ILogger
+    private sealed class LeveledLog : LogSink
     {
         public ConcurrentQueue<(LogLevel Level, string Text)> Events { get; } = new();
 
@@ -118,7 +118,7 @@ public sealed partial class DiskBreakerTests
 
         public Action? AskedForLevel { get; set; }
 
-        public void Log<TState>(
+        public override void Log<TState>(
             LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
             Events.Enqueue((logLevel, formatter(state, exception)));
@@ -133,25 +133,10 @@ public sealed partial class DiskBreakerTests
             }
         }
 
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public bool IsEnabled(LogLevel logLevel)
+        public override bool IsEnabled(LogLevel logLevel)
         {
             AskedForLevel?.Invoke();
             return true;
-        }
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public void AddProvider(ILoggerProvider provider)
-        {
-            // It is the only one.
-        }
-
-        public void Dispose()
-        {
-            // Nothing is held.
         }
     }
 }

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace DiskDistributedCache.Tests.Infrastructure;
 
 /// <summary>Keeps the ids and texts of the cache's log events, and lets a test wait for one. Those of others have ids of their own.</summary>
-internal sealed class CollectedLog : ILoggerFactory, ILogger
+internal sealed class CollectedLog : LogSink
 {
     private readonly ConcurrentQueue<(int Id, string Text)> _events = new();
     private readonly ConcurrentDictionary<int, TaskCompletionSource> _awaited = new();
@@ -18,7 +18,7 @@ internal sealed class CollectedLog : ILoggerFactory, ILogger
     public Task NextAsync(int id) =>
         _awaited.GetOrAdd(id, _ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 
-    public void Log<TState>(
+    public override void Log<TState>(
         LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
         _events.Enqueue((eventId.Id, formatter(state, exception)));
@@ -28,21 +28,6 @@ internal sealed class CollectedLog : ILoggerFactory, ILogger
         }
     }
 
-    public ILogger CreateLogger(string categoryName) =>
+    public override ILogger CreateLogger(string categoryName) =>
         categoryName == "DiskDistributedCache" ? this : NullLogger.Instance;
-
-    public bool IsEnabled(LogLevel logLevel) => true;
-
-    public IDisposable? BeginScope<TState>(TState state)
-        where TState : notnull => null;
-
-    public void AddProvider(ILoggerProvider provider)
-    {
-        // It is the only one.
-    }
-
-    public void Dispose()
-    {
-        // Nothing is held.
-    }
 }

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Globalization;
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using DiskDistributedCache.Storage;
@@ -49,7 +48,7 @@ internal sealed class RecordOnDisk
                 continue;
             }
 
-            long number = long.Parse(Path.GetFileNameWithoutExtension(path), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            long number = SegmentName.NumberIn(path);
             var seed = new SegmentSeed(new Guid(bytes.AsSpan(16, 16)), number);
             int at = (int)BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(48));
             while (RecordFormat.TryReadHeader(bytes.AsSpan(at), seed.At(at), out var header))

@@ -218,9 +218,7 @@ internal sealed class StoreScene : IDisposable
     }
 
     /// <summary>The number of the newest segment.</summary>
-    public long SegmentNumber => SegmentFiles is [.., var newest]
-        ? long.Parse(Path.GetFileNameWithoutExtension(newest.Name), System.Globalization.NumberStyles.HexNumber, null)
-        : 0;
+    public long SegmentNumber => SegmentFiles is [.., var newest] ? SegmentName.NumberIn(newest.Name) : 0;
 
     public static CacheKey KeyOf(string key) => new(KeySpace.Data, key);
 

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using DiskDistributedCache.Entries;
@@ -55,7 +54,7 @@ internal sealed class SegmentLayout
     public SegmentLayout(string path, byte[] bytes)
     {
         Path = path;
-        Number = long.Parse(System.IO.Path.GetFileNameWithoutExtension(path), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+        Number = SegmentName.NumberIn(path);
         CarriedBytes = BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(12));
         int at = 128 + CarriedBytes;
         while (bytes.Length >= at + 96 && Encoding.ASCII.GetString(bytes, at, 4) == "DREC" && RecordAt(bytes, at) is { } record)

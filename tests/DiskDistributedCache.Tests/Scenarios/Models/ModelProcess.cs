@@ -315,12 +315,18 @@ internal sealed class ModelProcess : IAsyncDisposable
         _ => Cache.DrainAsync(),
     }).WaitAsync(s_tooLong);
 
+    /// <summary>The disk is well again, and nobody has noticed yet.</summary>
+    public void HealDisk()
+    {
+        Files.Heal();
+        Files.FreeBytes = null;
+    }
+
     /// <summary>The disk is well again: within a few rounds of what the monitor does it is used again.</summary>
     public async Task HealAsync()
     {
         const int Rounds = 3;
-        Files.Heal();
-        Files.FreeBytes = null;
+        HealDisk();
         _run.Protector?.Away = null;
         for (int round = 0; round < Rounds && (round == 0 || !IsBack); round++)
         {

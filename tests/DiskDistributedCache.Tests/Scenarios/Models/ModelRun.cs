@@ -287,8 +287,7 @@ internal sealed class ModelRun : IDisposable
     {
         if (isElsewhere || _isElsewhereStruck)
         {
-            Process.Files.Heal();
-            Process.Files.FreeBytes = null;
+            Process.HealDisk();
         }
 
         _isElsewhereStruck = isElsewhere;
@@ -330,8 +329,7 @@ internal sealed class ModelRun : IDisposable
         string[] kept = KeptInOrder();
         string image = _disk.ImageOf(killed.Root);
         long now = killed.Cache.Clock.NowTicks;
-        killed.Files.Heal();
-        killed.Files.FreeBytes = null;
+        killed.HealDisk();
         await killed.DisposeAsync();
         await GoOnAsync(image, kept, now);
     }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using DiskDistributedCache.Tests.Infrastructure;
 
 namespace DiskDistributedCache.Tests.Scenarios.Sweeps;
@@ -177,8 +176,7 @@ internal sealed class CrashRecording : IDisposable
 
         // The segment that the failed write leaves is followed by one of which the first sync fails, as soon as nothing is owed.
         string left = Directory.EnumerateFiles(process.Root, "*.seg", SearchOption.AllDirectories).Max(StringComparer.Ordinal)!;
-        long next = long.Parse(Path.GetFileNameWithoutExtension(left), NumberStyles.HexNumber, CultureInfo.InvariantCulture) + 1;
-        LostSegment = Path.Combine(Path.GetDirectoryName(left)!, next.ToString("x16", CultureInfo.InvariantCulture) + ".seg");
+        LostSegment = SegmentName.Following(left);
         process.Files.Fail(FileOperation.Flush, LostSegment, times: 1);
         await process.RemoveAsync("key 2");
         await process.SetAsync("key 6", 400);
