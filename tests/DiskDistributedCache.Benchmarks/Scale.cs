@@ -16,6 +16,7 @@ internal sealed record Scale
         EntriesToReopen = 1_000_000,
         EntriesToGrowBy = [10_000, 100_000, 1_000_000, 10_000_000],
         SickTurn = TimeSpan.FromSeconds(1),
+        SiteWarmUp = TimeSpan.FromSeconds(3),
         Traces = HitRatioArguments.OwnTraces,
         RequestsToReplay = int.MaxValue,
     };
@@ -31,6 +32,7 @@ internal sealed record Scale
         EntriesToReopen = 100_000,
         EntriesToGrowBy = [10_000, 100_000],
         SickTurn = TimeSpan.FromMilliseconds(200),
+        SiteWarmUp = TimeSpan.FromMilliseconds(400),
         Traces = HitRatioArguments.OwnTraces.Take(1),
         RequestsToReplay = 15_000,
     };
@@ -55,6 +57,9 @@ internal sealed record Scale
 
     /// <summary>How long a disk is sick in a turn; a caller waits 80 ms for one that hangs.</summary>
     public required TimeSpan SickTurn { get; init; }
+
+    /// <summary>How long each site is asked before it is measured, one request at a time and many: until its code is compiled for good.</summary>
+    public required TimeSpan SiteWarmUp { get; init; }
 
     /// <summary>The recorded traces that are replayed.</summary>
     public required IEnumerable<string> Traces { get; init; }

@@ -8,6 +8,9 @@ namespace DiskDistributedCache.Benchmarks.Http;
 ///
 /// A request by itself is mostly socket and server, on both sides. So there are rows in which each connection sends 16 requests at once
 /// (<c>pipelined</c>): what the store costs is a larger part of them. No browser asks like this.
+///
+/// A site that has just started runs code that the runtime has not compiled for good yet, for seconds, and a store of the framework is
+/// compiled ahead. So all sites are warmed up before any is measured.
 /// </summary>
 internal sealed class HttpClaims : ClaimFamily
 {
@@ -59,6 +62,13 @@ internal sealed class HttpClaims : ClaimFamily
             site => site.Store, site => Enumerable.Range(0, Connections).Select(_ => new ReportClient(site.Address, Depth)).ToArray());
         try
         {
+            foreach (var (store, connections) in clients)
+            {
+                run.Progress($"{store} is warmed up");
+                await WarmUpAsync(connections, run.Scale.SiteWarmUp, 1, Ask);
+                await WarmUpAsync(connections, run.Scale.SiteWarmUp, Depth, AskMany);
+            }
+
             await CompareAsync(run, Single, clients, 1, Ask);
             await CompareAsync(run, Pipelined, clients, Depth, AskMany);
         }
@@ -69,6 +79,12 @@ internal sealed class HttpClaims : ClaimFamily
                 client.Dispose();
             }
         }
+    }
+
+    private static Task WarmUpAsync(ReportClient[] connections, TimeSpan time, int handful, Action<ReportClient, Stint> ask)
+    {
+        var limit = new TurnLimit(time, long.MaxValue, handful);
+        return FanOut.ThreadsAsync(connections.Length, caller => ask(connections[caller], new Stint(caller, limit)));
     }
 
     private static async Task CompareAsync(
