@@ -72,8 +72,11 @@ internal sealed class SegmentFile(long number, int slot, SegmentSeed seed, Store
             return null;
         }
 
+        long begin = length - footerLength;
         byte[] footer = new byte[footerLength];
-        return File.Read(footer, length - footerLength) == footer.Length ? SegmentFacts.FromFooter(footer, Seed) : null;
+        return File.Read(footer, begin) == footer.Length && SegmentFacts.FromFooter(footer, Seed) is { } facts && facts.EndOffset == begin
+            ? facts
+            : null;
     }
 
     /// <summary>

@@ -1,7 +1,9 @@
 using System.Buffers.Binary;
+using System.IO.Abstractions;
 using DiskDistributedCache.Storage;
 using DiskDistributedCache.Tests.Fuzzing;
 using DiskDistributedCache.Tests.Golden;
+using DiskDistributedCache.Tests.Infrastructure;
 
 namespace DiskDistributedCache.Tests.Storage;
 
@@ -56,5 +58,22 @@ public class HostileFormatTests
         var facts = new SegmentFacts { EndOffset = 0x400 };
         facts.Add(Fact.Value(1, 1, 1, offset, length));
         Assert.Null(SegmentFacts.FromFooter(facts.ToFooter(Structures.Seed), Structures.Seed));
+    }
+
+    [Theory]
+    [InlineData(0, true)]
+    [InlineData(8, false)]
+    [InlineData(-8, false)]
+    public void A_footer_that_begins_where_the_records_do_not_end_is_none(int between, bool isRight)
+    {
+        var facts = new SegmentFacts { EndOffset = 0x400 };
+        facts.Add(Fact.Value(1, 1, 1, 0x80, 136));
+        byte[] footer = facts.ToFooter(Structures.Seed);
+        using var folder = new ScratchDirectory();
+        var directory = new CacheDirectory(new FileSystem(), folder.Path, folder.Path);
+        using var file = directory.Open(Path.Combine(folder.Path, "footer"), FileMode.CreateNew);
+        file.Write(footer, facts.EndOffset + between);
+        using var segment = new SegmentFile(Structures.SegmentNumber, 0, Structures.Seed, file, file.Length);
+        Assert.Equal(isRight, segment.ReadFooter() is not null);
     }
 }
