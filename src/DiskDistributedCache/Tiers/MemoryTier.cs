@@ -154,11 +154,13 @@ internal sealed class MemoryTier
     public bool Put(CacheEntry entry, bool pinned)
     {
         long weightBytes = _weigher(entry);
+        int hash = entry.Key.GetHashCode();
+        Expect(hash);
         bool stored;
         Resident? leaving;
         lock (_lock)
         {
-            stored = PutLocked(entry, weightBytes, pinned);
+            stored = PutLocked(entry, hash, weightBytes, pinned);
             leaving = TakeLeaving();
         }
 
@@ -249,9 +251,8 @@ internal sealed class MemoryTier
         }
     }
 
-    private bool PutLocked(CacheEntry entry, long weightBytes, bool pinned)
+    private bool PutLocked(CacheEntry entry, int hash, long weightBytes, bool pinned)
     {
-        int hash = entry.Key.GetHashCode();
         var resident = _table.Find(entry.Key, hash);
         long replacedBytes = resident?.Place is Place.Pinned or Place.Retained ? resident.WeightBytes : 0;
         bool isHeld = pinned || entry.IsRetained;
@@ -308,11 +309,23 @@ internal sealed class MemoryTier
         {
             if (_order.Pass(SpaceBytes(budgetBytes), _table.Count) is { } resident)
             {
+                if (_order.NextAfter(resident) is { } next)
+                {
+                    Expect(next.Hash);
+                }
+
                 Unseat(resident);
                 Volatile.Write(ref _bytes, _bytes - resident.WeightBytes);
                 Leave(resident);
             }
         }
+    }
+
+    /// <summary>A key is about to come or to go. What that touches lies far apart; prefetched, it is waited for once.</summary>
+    private void Expect(int hash)
+    {
+        _table.Expect(hash);
+        _order.Expect(hash);
     }
 
     private long HeldBytes => _pinned.Bytes + _retained.Bytes;

@@ -34,6 +34,9 @@ internal sealed class Resident(CacheEntry entry, int hash)
     // Guarded by the lock of the tier.
     public Place Home { get; set; }
 
+    /// <summary>Where the seat is in the table. Belongs to the table.</summary>
+    public int Slot { get; set; }
+
     public long WeightBytes { get; set; }
 
     public Resident? Older { get; set; }

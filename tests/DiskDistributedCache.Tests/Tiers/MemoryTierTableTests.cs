@@ -56,39 +56,72 @@ public sealed class MemoryTierTableTests
         Assert.Same(resident, Assert.Single(table.Residents));
     }
 
+    /// <summary>Full buckets forget, so not everything is remembered; what is remembered is right, and nearly everything is.</summary>
     [Fact]
-    public void The_ghost_knows_what_a_list_of_all_evictions_knows()
+    public void What_a_ghost_says_is_what_a_list_of_all_evictions_says()
     {
-        const long LimitBytes = 500;
-        const int LimitCount = 200;
+        const int Residents = 200;
         int seed = Random.Shared.Next();
         TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}");
         var random = new Random(seed);
-        var ghost = new GhostQueue();
-        var model = new List<(int Hash, long Stamp)>();
-        long evictedBytes = 0;
+        var ghosts = new GhostTable();
+        var model = new Dictionary<int, (Place Queue, long Stamp)>();
+        var evictedBytes = new Dictionary<Place, long> { [Place.Small] = 0, [Place.Main] = 0 };
+        int remembered = 0;
+        int asked = 0;
         for (int step = 0; step < 20_000; step++)
         {
-            int hash = random.Next(2_000) * 64;
-            int at = model.FindLastIndex(each => each.Hash == hash);
-            bool taken = ghost.TryTake(hash, out long distanceBytes);
-            Assert.Equal(at >= 0, taken);
+            // Hashes that differ in few bits, as those of a bad hash would. Now and then there are many more residents, or far fewer.
+            int hash = random.Next(400) * 64;
+            int residents = step / 2_000 % 3 == 1 ? 20 * Residents : Residents;
+            bool isThere = model.Remove(hash, out var expected);
+            bool taken = ghosts.TryTake(hash, out var queue, out long distanceBytes);
+            Assert.True(isThere || !taken);
+            asked += isThere ? 1 : 0;
+            remembered += taken ? 1 : 0;
             if (taken)
             {
-                Assert.Equal(evictedBytes - model[at].Stamp, distanceBytes);
-                model.RemoveAt(at);
+                Assert.Equal((expected.Queue, evictedBytes[expected.Queue] - expected.Stamp), (queue, distanceBytes));
             }
 
-            // Light and heavy phases, so that now the count limits and now the weight.
-            int weightBytes = random.Next(1, step / 2_000 % 2 == 0 ? 3 : 40);
-            evictedBytes += weightBytes;
-            while (model.Count > 0 && (evictedBytes - model[0].Stamp > LimitBytes || model.Count >= LimitCount))
-            {
-                model.RemoveAt(0);
-            }
-
-            model.Add((hash, evictedBytes));
-            ghost.Add(hash, weightBytes, LimitBytes, LimitCount);
+            var left = random.Next(4) == 0 ? Place.Main : Place.Small;
+            int weightBytes = random.Next(1, 40);
+            model[hash] = (left, evictedBytes[left] += weightBytes);
+            ghosts.Add(hash, left, weightBytes, residents);
         }
+
+        Assert.True(remembered > asked * 9 / 10, $"{remembered} of {asked} were remembered.");
+        ghosts.Clear();
+        Assert.DoesNotContain(model.Keys, hash => ghosts.TryTake(hash, out _, out _));
+    }
+
+    /// <summary>A ghost of the main queue is of use for a quarter of the distance.</summary>
+    [Theory]
+    [InlineData(0, 1)]
+    [InlineData(2, 0)]
+    public void A_full_bucket_forgets_who_is_furthest_behind(int evictedFromMainSince, int expectedFromMain)
+    {
+        const int Hash = 7;
+        var ghosts = new GhostTable();
+        ghosts.Add(Hash, Place.Main, 1, 0);
+        for (int i = 0; i < evictedFromMainSince; i++)
+        {
+            // In another bucket.
+            ghosts.Add(1, Place.Main, 1, 0);
+        }
+
+        for (int i = 0; i < 5; i++)
+        {
+            ghosts.Add(Hash, Place.Small, 1, 0);
+        }
+
+        var left = new List<Place>();
+        while (ghosts.TryTake(Hash, out var queue, out _))
+        {
+            left.Add(queue);
+        }
+
+        Assert.Equal(5, left.Count);
+        Assert.Equal(expectedFromMain, left.Count(place => place == Place.Main));
     }
 }
