@@ -29,6 +29,7 @@ internal sealed class ModelRun : IDisposable
     private int _hits;
     private int _mustHits;
     private string _step = "";
+    private bool _isStoreStruck;
     private bool _isElsewhereStruck;
 
     private ModelRun(ModelSettings settings)
@@ -154,7 +155,7 @@ internal sealed class ModelRun : IDisposable
                 Fail(step);
                 break;
             case ModelAct.Heal:
-                await Process.HealAsync();
+                await HealAsync();
                 break;
             default:
                 await Process.StepAsync(step.Act);
@@ -166,7 +167,7 @@ internal sealed class ModelRun : IDisposable
     private async Task EndAsync()
     {
         _step = "at the end, healed";
-        await Process.HealAsync();
+        await HealAsync();
         await Process.CheckAsync();
         _step = "at the end, closed";
         await CloseAsync();
@@ -244,11 +245,13 @@ internal sealed class ModelRun : IDisposable
         int times = (step.Number % 3) switch { 0 => 1, 1 => 4, _ => int.MaxValue };
         int kind = step.Number / 3 % (SweepFault.All.Count + 8);
         bool loses = true;
-        HealForFault(isElsewhere: kind < SweepFault.All.Count && step.Number % 7 == 0);
+        bool isElsewhere = kind < SweepFault.All.Count && step.Number % 7 == 0;
+        _isElsewhereStruck |= isElsewhere;
+        _isStoreStruck |= !isElsewhere;
         if (kind < SweepFault.All.Count)
         {
             var fault = SweepFault.All[kind];
-            fault.Plan(files, _isElsewhereStruck ? SweepDisk.ElsewhereOf(Process.Root) : Process.Root + Path.DirectorySeparatorChar, skip, times);
+            fault.Plan(files, isElsewhere ? SweepDisk.ElsewhereOf(Process.Root) : Process.Root + Path.DirectorySeparatorChar, skip, times);
             loses = fault.IsFullDisk;
         }
         else if (kind == SweepFault.All.Count)
@@ -280,17 +283,21 @@ internal sealed class ModelRun : IDisposable
     }
 
     /// <summary>
-    /// The folder of witnesses fails alone: where the store cannot be written at the same time, nothing is left that could say so to the
-    /// process after a kill.
+    /// Where neither the store nor the folder of witnesses can be written, nothing is left that could say so to the next process: no process
+    /// ends before one of them is well again.
     /// </summary>
-    private void HealForFault(bool isElsewhere)
+    private async Task HealBeforeEndAsync()
     {
-        if (isElsewhere || _isElsewhereStruck)
+        if (_isStoreStruck && _isElsewhereStruck)
         {
-            Process.HealDisk();
+            await HealAsync();
         }
+    }
 
-        _isElsewhereStruck = isElsewhere;
+    private async Task HealAsync()
+    {
+        await Process.HealAsync();
+        _isStoreStruck = _isElsewhereStruck = false;
     }
 
     /// <summary>A bit of a segment is not what it was, somewhere among the records or in the footer.</summary>
@@ -316,6 +323,7 @@ internal sealed class ModelRun : IDisposable
     /// <summary>Closed with a fault it may hold the folder a little longer: the next one gets a copy.</summary>
     private async Task CloseAsync()
     {
+        await HealBeforeEndAsync();
         var closed = Process;
         string[] kept = KeptInOrder();
         long now = closed.Cache.Clock.NowTicks;
@@ -325,6 +333,7 @@ internal sealed class ModelRun : IDisposable
 
     private async Task KillAsync()
     {
+        await HealBeforeEndAsync();
         var killed = Process;
         string[] kept = KeptInOrder();
         string image = _disk.ImageOf(killed.Root);
@@ -339,6 +348,7 @@ internal sealed class ModelRun : IDisposable
     private async Task GoOnAsync(string root, string[] mustKeep, long before)
     {
         Process = new ModelProcess(this, root, mustKeep);
+        _isStoreStruck = _isElsewhereStruck = false;
         if (Protector is { Away: not null })
         {
             Process.Strike(loses: true);
