@@ -24,7 +24,7 @@ internal sealed class Recovery(
     private long _highestSequence;
     private long _lastEnd;
     private long _holeUpTo;
-    private SegmentFacts? _unsealed;
+    private SegmentScan? _unsealed;
 
     public int HoleCount { get; private set; }
 
@@ -155,7 +155,7 @@ internal sealed class Recovery(
         }
 
         Apply(segment, scan.Facts);
-        _unsealed = segment == segments.Ordered[^1] ? scan.Facts : null;
+        _unsealed = segment == segments.Ordered[^1] ? scan : null;
     }
 
     /// <summary>
@@ -270,8 +270,14 @@ internal sealed class Recovery(
     }
 
     /// <summary>A session never appends to another session's segment: the last one gets its footer.</summary>
-    private void Seal(SegmentFile segment, SegmentFacts facts)
+    private void Seal(SegmentFile segment, SegmentScan scan)
     {
+        var facts = scan.Facts;
+        if (scan.UsedEnd > facts.EndOffset)
+        {
+            Wipe(segment, facts.EndOffset, scan.UsedEnd);
+        }
+
         facts.HighestSequence = _highestSequence;
         byte[] footer = facts.ToFooter(segment.Seed);
         segment.File.Write(footer, facts.EndOffset);
@@ -279,5 +285,16 @@ internal sealed class Recovery(
         segments.Resize(segment, facts.EndOffset + footer.Length);
         segment.IsSynced = false;
         _lastEnd = facts.EndOffset;
+    }
+
+    /// <summary>
+    /// Makes zeros of a torn tail. A footer written over it and torn as well would be neither a torn record nor the beginning of a footer, and
+    /// so rot. The header of the torn record comes last: until the rest is gone it says how far the tail may reach.
+    /// </summary>
+    private static void Wipe(SegmentFile segment, long from, long to)
+    {
+        long body = Math.Min(to, from + RecordFormat.HeaderBytes);
+        segment.File.Write(new byte[to - body], body);
+        segment.File.Write(new byte[body - from], from);
     }
 }

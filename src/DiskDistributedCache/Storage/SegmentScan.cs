@@ -19,6 +19,9 @@ internal sealed class SegmentScan(SegmentFile segment, SegmentHeader? header, lo
     /// <summary>Something below a mark, or something that was complete once, cannot be read.</summary>
     public bool HasHole { get; private set; }
 
+    /// <summary>Where the last thing in the file ends that is not zero: behind the records where there is a torn tail.</summary>
+    public long UsedEnd { get; private set; }
+
     /// <summary>Of a hole: the first bytes that do not verify, with the rest of the segment.</summary>
     public DamagedPlace Damage { get; private set; }
 
@@ -43,6 +46,7 @@ internal sealed class SegmentScan(SegmentFile segment, SegmentHeader? header, lo
         }
 
         Facts.EndOffset = at;
+        UsedEnd = at + file[at..].LastIndexOfAnyExcept((byte)0) + 1;
         bool isWhole = header is not null && file.Length >= header.Capacity;
         bool isRotten = at < completeEnd || (!isEndKnown && GoesOnBehindTorn(file, at));
         HasHole = isRotten || !(isWhole || isEndKnown);
