@@ -11,7 +11,7 @@ internal sealed record Machine(string Date, string Commit, string System, string
     public static Machine Here() => new(
         DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture),
         CommitHere(),
-        $"{RuntimeInformation.OSDescription} ({RuntimeInformation.OSArchitecture})",
+        $"{RuntimeInformation.OSDescription}, kernel {Environment.OSVersion.Version} ({RuntimeInformation.OSArchitecture})",
         RuntimeInformation.FrameworkDescription,
         Environment.ProcessorCount);
 
