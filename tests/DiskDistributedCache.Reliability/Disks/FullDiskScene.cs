@@ -11,8 +11,6 @@ internal sealed class FullDiskScene(SmallDisk disk, Random random) : IAsyncDispo
     private const int Fresh = 20;
     private const int Steps = 200;
     private const int HealSeconds = 90;
-    private const int MinBytes = 100;
-    private const int MaxBytes = 8_000;
     private static readonly DistributedCacheEntryOptions s_noLimit = new();
 
     private readonly Dictionary<int, int> _current = [];
@@ -89,13 +87,10 @@ internal sealed class FullDiskScene(SmallDisk disk, Random random) : IAsyncDispo
         }
 
         int[] fresh = [.. Enumerable.Range(0, Fresh).Select(_ => random.Next(KeyCount))];
-        foreach (int key in fresh.SkipLast(1))
+        foreach (int key in fresh)
         {
-            await SetAsync(key, random.Next(MinBytes, MaxBytes));
+            await SetAsync(key);
         }
-
-        // Until the next probe a cache may take no more than it had when the disk was full: one entry may be all, and a large one too much.
-        await SetAsync(fresh[^1], MinBytes);
 
         if (!await HealedAsync())
         {
@@ -114,6 +109,8 @@ internal sealed class FullDiskScene(SmallDisk disk, Random random) : IAsyncDispo
 
         await ReadAllAsync();
         Figures.Oscillations++;
+
+        // Until the next probe a cache may take no more than it had when the disk was full, and reclaim the others of them.
         return _wrong ?? (isLastFound ? null : $"what was stored last after the recovery is gone after the restart: {Describe()}");
     }
 
@@ -124,7 +121,7 @@ internal sealed class FullDiskScene(SmallDisk disk, Random random) : IAsyncDispo
         switch (random.Next(10))
         {
             case < 3:
-                await SetAsync(key, random.Next(MinBytes, MaxBytes));
+                await SetAsync(key);
                 if (refill)
                 {
                     disk.Fill();
@@ -142,10 +139,10 @@ internal sealed class FullDiskScene(SmallDisk disk, Random random) : IAsyncDispo
         }
     }
 
-    private async Task SetAsync(int key, int bytes)
+    private async Task SetAsync(int key)
     {
         int version = ++_lastVersion;
-        await _cache!.SetAsync(NameOf(key), PatternedValue.Of(key, version, bytes), s_noLimit);
+        await _cache!.SetAsync(NameOf(key), PatternedValue.Of(key, version, random.Next(100, 8_000)), s_noLimit);
         _current[key] = version;
         _trail.Add($"set {key}: version {version}");
     }
