@@ -86,6 +86,8 @@ internal sealed class FullDiskScene(SmallDisk disk, Random random) : IAsyncDispo
             return $"it did not recover in {HealSeconds} s: {Describe()}";
         }
 
+        // Until the next probe a cache may take no more than it had when the disk was full, which may have been next to nothing.
+        await _cache!.Tiers.ProbeOnceAsync();
         int[] fresh = [.. Enumerable.Range(0, Fresh).Select(_ => random.Next(KeyCount))];
         foreach (int key in fresh)
         {
@@ -109,8 +111,6 @@ internal sealed class FullDiskScene(SmallDisk disk, Random random) : IAsyncDispo
 
         await ReadAllAsync();
         Figures.Oscillations++;
-
-        // Until the next probe a cache may take no more than it had when the disk was full, and reclaim the others of them.
         return _wrong ?? (isLastFound ? null : $"what was stored last after the recovery is gone after the restart: {Describe()}");
     }
 
