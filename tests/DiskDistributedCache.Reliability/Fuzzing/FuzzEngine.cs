@@ -62,7 +62,28 @@ internal sealed class FuzzEngine : IDisposable
         }
     }
 
+    /// <summary>On a machine that is busy the fuzzer now and then sees nothing of the first input, and does not begin: then once more.</summary>
     public async Task<FuzzFindings> RunAsync(string target, TimeSpan duration, CancellationToken stopped)
+    {
+        const int Attempts = 3;
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await RunOnceAsync(target, duration, stopped);
+            }
+            catch (InvalidOperationException) when (attempt < Attempts)
+            {
+                string begun = Path.Combine(_folder, target);
+                if (Directory.Exists(begun))
+                {
+                    Directory.Delete(begun, recursive: true);
+                }
+            }
+        }
+    }
+
+    private async Task<FuzzFindings> RunOnceAsync(string target, TimeSpan duration, CancellationToken stopped)
     {
         string seeds = Path.Combine(_folder, target + "-seeds");
         string output = Path.Combine(_folder, target);
@@ -109,7 +130,7 @@ internal sealed class FuzzEngine : IDisposable
 
         foreach (string file in Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "Corpus", target)))
         {
-            File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
+            File.Copy(file, Path.Combine(folder, Path.GetFileName(file)), overwrite: true);
         }
     }
 
