@@ -23,6 +23,7 @@ internal sealed class ModelProcess : IAsyncDisposable
     private readonly ModelRun _run;
     private readonly HashSet<string> _sure;
     private readonly HashSet<string> _own = [];
+    private bool _mayForgetAll;
 
     public ModelProcess(ModelRun run, string root, IEnumerable<string> mustKeep)
     {
@@ -90,7 +91,8 @@ internal sealed class ModelProcess : IAsyncDisposable
         _sure.IntersectWith(_own);
         if (_run.Settings.Retains)
         {
-            // A value that is retained and cannot be read costs everything else.
+            // A value that is retained and cannot be read costs everything else, also what is set before it is read.
+            _mayForgetAll |= loses;
             ExpectNothing();
         }
     }
@@ -363,8 +365,11 @@ internal sealed class ModelProcess : IAsyncDisposable
 
     private void Own(string key)
     {
-        _own.Add(key);
-        _sure.Add(key);
+        if (!_mayForgetAll)
+        {
+            _own.Add(key);
+            _sure.Add(key);
+        }
     }
 
     private async Task MutateAsync(Truth truth, Func<Task> mutateAsync)
@@ -411,6 +416,7 @@ internal sealed class ModelProcess : IAsyncDisposable
     {
         long now = Now;
         bool mustBeThere = _run.Settings.IsRoomy && _sure.Contains(key);
+        _run.LatestTicks = Math.Max(_run.LatestTicks, now);
         bool isSurelyAlive = _run.Truth.IsSurelyAlive(key, now);
         if (_run.Truth.Judge(key, found, now, mustBeThere) is { } violation)
         {
@@ -422,7 +428,7 @@ internal sealed class ModelProcess : IAsyncDisposable
         {
             _run.Truth = _run.Truth.Use(key, now);
         }
-        else if (isSurelyAlive && _run.IsRetained(key))
+        else if (_run.IsRetained(key) && _run.Truth.IsSurelyAlive(key, _run.LatestTicks))
         {
             await CheckNothingOutlivesAsync(key);
         }

@@ -48,6 +48,9 @@ internal sealed class ModelRun : IDisposable
 
     public TestClock Time { get; } = new();
 
+    /// <summary>The latest time that any of the processes has seen: what had expired by then was dropped, also for a later one whose clock knows less.</summary>
+    public long LatestTicks { get; set; }
+
     /// <summary>What has been acknowledged.</summary>
     public Truth Truth { get; set; } = Truth.Nothing;
 
@@ -327,6 +330,7 @@ internal sealed class ModelRun : IDisposable
         var closed = Process;
         string[] kept = KeptInOrder();
         long now = closed.Cache.Clock.NowTicks;
+        LatestTicks = Math.Max(LatestTicks, now);
         await closed.DisposeAsync();
         await GoOnAsync(closed.IsStruck ? _disk.ImageOf(closed.Root) : closed.Root, kept, now);
     }
@@ -338,6 +342,7 @@ internal sealed class ModelRun : IDisposable
         string[] kept = KeptInOrder();
         string image = _disk.ImageOf(killed.Root);
         long now = killed.Cache.Clock.NowTicks;
+        LatestTicks = Math.Max(LatestTicks, now);
         killed.HealDisk();
         await killed.DisposeAsync();
         await GoOnAsync(image, kept, now);
