@@ -59,11 +59,6 @@ internal static class PlantTable
                 "(_isOwner && Try(_witness.Withdraw, tells: !_wasUntold)) || Revoke();",
                 "(_isOwner && (PLANTED || Try(_witness.Withdraw, tells: !_wasUntold))) || Revoke();")),
         new(
-            "untold-once",
-            "Where nothing could be told to the next process it counts as told.",
-            ["model", "faults"],
-            new PlantEdit("Storage/TrustMark.cs", "(_isWithdrawn, _isUntold) = (isTold, !isTold);", "(_isWithdrawn, _isUntold) = (isTold || PLANTED, !isTold && !PLANTED);")),
-        new(
             "trust-too-early",
             "A store is trusted again while mutations are still owed to it.",
             ["faults", "model"],
