@@ -14,6 +14,9 @@ internal sealed class ClaimRun(ClaimsArguments arguments, string directory, Canc
     /// <summary>Ends when the user asks for it; looked at between turns only.</summary>
     public CancellationToken Stopped => stopped;
 
+    /// <summary>Whether somebody has asked for claims by their names.</summary>
+    public bool IsSelective => arguments.Only.Count > 0;
+
     public bool Wants(string claim) =>
         arguments.Only.Count == 0 || arguments.Only.Any(part => claim.Contains(part, StringComparison.Ordinal));
 

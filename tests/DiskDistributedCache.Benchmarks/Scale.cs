@@ -24,15 +24,15 @@ internal sealed record Scale
     public static readonly Scale Quick = new()
     {
         Rounds = 3,
-        Turn = TimeSpan.FromMilliseconds(40),
+        Turn = TimeSpan.FromMilliseconds(30),
         MaxTurnBytes = 8L << 20,
         EntriesOf1KiB = 5_000,
-        EntriesOf16KiB = 1_000,
-        EntriesOf128KiB = 200,
-        EntriesToReopen = 100_000,
+        EntriesOf16KiB = 400,
+        EntriesOf128KiB = 100,
+        EntriesToReopen = 50_000,
         EntriesToGrowBy = [10_000, 100_000],
         SickTurn = TimeSpan.FromMilliseconds(200),
-        SiteWarmUp = TimeSpan.FromMilliseconds(400),
+        SiteWarmUp = null,
         Traces = HitRatioArguments.OwnTraces.Take(1),
         RequestsToReplay = 15_000,
     };
@@ -58,8 +58,11 @@ internal sealed record Scale
     /// <summary>How long a disk is sick in a turn; a caller waits 80 ms for one that hangs.</summary>
     public required TimeSpan SickTurn { get; init; }
 
-    /// <summary>How long each site is asked before it is measured, one request at a time and many: until its code is compiled for good.</summary>
-    public required TimeSpan SiteWarmUp { get; init; }
+    /// <summary>
+    /// How long each site is asked before it is measured, one request at a time and many: until its code is compiled for good. Null where there is no
+    /// time for that; then nothing is measured over HTTP, unless it is asked for by its name.
+    /// </summary>
+    public required TimeSpan? SiteWarmUp { get; init; }
 
     /// <summary>The recorded traces that are replayed.</summary>
     public required IEnumerable<string> Traces { get; init; }

@@ -29,6 +29,12 @@ internal sealed class HttpClaims : ClaimFamily
 
     public override async Task RunAsync(ClaimRun run)
     {
+        if (run.Scale.SiteWarmUp is null && !run.IsSelective)
+        {
+            run.Progress($"http is left out: there is no time to warm the sites up");
+            return;
+        }
+
         string directory = run.NewDirectory("http");
         await using var redis = await RedisServer.TryStartAsync(Directory.CreateDirectory(Path.Combine(directory, "redis")).FullName);
         if (redis is null)
@@ -62,11 +68,12 @@ internal sealed class HttpClaims : ClaimFamily
             site => site.Store, site => Enumerable.Range(0, Connections).Select(_ => new ReportClient(site.Address, Depth)).ToArray());
         try
         {
+            var warmUp = run.Scale.SiteWarmUp ?? Scale.Full.SiteWarmUp!.Value;
             foreach (var (store, connections) in clients)
             {
                 run.Progress($"{store} is warmed up");
-                await WarmUpAsync(connections, run.Scale.SiteWarmUp, 1, Ask);
-                await WarmUpAsync(connections, run.Scale.SiteWarmUp, Depth, AskMany);
+                await WarmUpAsync(connections, warmUp, 1, Ask);
+                await WarmUpAsync(connections, warmUp, Depth, AskMany);
             }
 
             await CompareAsync(run, Single, clients, 1, Ask);
