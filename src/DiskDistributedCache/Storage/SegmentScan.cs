@@ -19,7 +19,7 @@ internal sealed class SegmentScan(SegmentFile segment, SegmentHeader? header, lo
     /// <summary>Something below a mark, or something that was complete once, cannot be read.</summary>
     public bool HasHole { get; private set; }
 
-    /// <summary>Where the last thing in the file ends that is not zero: behind the records where there is a torn tail.</summary>
+    /// <summary>Where the last thing in the file ends that is not zero; behind the records only where there is a torn tail.</summary>
     public long UsedEnd { get; private set; }
 
     /// <summary>Of a hole: the first bytes that do not verify, with the rest of the segment.</summary>
@@ -30,6 +30,7 @@ internal sealed class SegmentScan(SegmentFile segment, SegmentHeader? header, lo
         byte[] bytes = new byte[segment.File.Length];
         var file = bytes.AsSpan(0, segment.File.Read(bytes, 0));
         bool isEndKnown = markIsFinal && markEnd > 0;
+        UsedEnd = file.LastIndexOfAnyExcept((byte)0) + 1;
         long completeEnd = isEndKnown ? markEnd : Math.Max(markEnd, LastEndMark(file));
         int at = (int)Math.Min(file.Length, header?.FirstRecord ?? SegmentFormat.HeaderBytes);
         while (RecordFormat.TryReadHeader(file[at..], segment.Seed.At(at), out var record) && at + record.RecordBytes <= file.Length)
@@ -46,7 +47,6 @@ internal sealed class SegmentScan(SegmentFile segment, SegmentHeader? header, lo
         }
 
         Facts.EndOffset = at;
-        UsedEnd = at + file[at..].LastIndexOfAnyExcept((byte)0) + 1;
         bool isWhole = header is not null && file.Length >= header.Capacity;
         bool isRotten = at < completeEnd || (!isEndKnown && GoesOnBehindTorn(file, at));
         HasHole = isRotten || !(isWhole || isEndKnown);
@@ -107,20 +107,19 @@ internal sealed class SegmentScan(SegmentFile segment, SegmentHeader? header, lo
     {
         var rest = file[at..];
         long torn = RecordFormat.TryReadHeader(rest, segment.Seed.At(at), out var record) ? record.RecordBytes : RecordFormat.HeaderBytes;
-        return torn < rest.Length && rest[(int)torn..].ContainsAnyExcept((byte)0) && !SegmentFormat.IsFooterBegun(rest, at);
+        return at + torn < UsedEnd && !SegmentFormat.IsFooterBegun(rest, at);
     }
 
     /// <summary>Where the last complete record ends, if the last thing in the file that is not zero is an end mark; else 0.</summary>
     private long LastEndMark(ReadOnlySpan<byte> file)
     {
-        int last = file.LastIndexOfAnyExcept((byte)0);
-        if (last < 0)
+        if (UsedEnd == 0)
         {
             return 0;
         }
 
         // An end mark is aligned; its own last bytes may be zero.
-        int word = last & ~(RecordFormat.Alignment - 1);
+        int word = (int)(UsedEnd - 1) & ~(RecordFormat.Alignment - 1);
         return word + RecordFormat.EndMarkBytes <= file.Length
             && BinaryPrimitives.ReadUInt64LittleEndian(file[word..]) == segment.Seed.EndMark
             ? word + RecordFormat.EndMarkBytes
