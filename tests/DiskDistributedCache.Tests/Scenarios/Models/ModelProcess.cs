@@ -416,7 +416,7 @@ internal sealed class ModelProcess : IAsyncDisposable
     {
         long now = Now;
         bool mustBeThere = _run.Settings.IsRoomy && _sure.Contains(key);
-        _run.LatestTicks = Math.Max(_run.LatestTicks, now);
+        _run.Saw(now);
         bool isSurelyAlive = _run.Truth.IsSurelyAlive(key, now);
         if (_run.Truth.Judge(key, found, now, mustBeThere) is { } violation)
         {

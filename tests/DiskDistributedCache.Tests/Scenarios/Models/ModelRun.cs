@@ -49,7 +49,7 @@ internal sealed class ModelRun : IDisposable
     public TestClock Time { get; } = new();
 
     /// <summary>The latest time that any of the processes has seen: what had expired by then was dropped, also for a later one whose clock knows less.</summary>
-    public long LatestTicks { get; set; }
+    public long LatestTicks { get; private set; }
 
     /// <summary>What has been acknowledged.</summary>
     public Truth Truth { get; set; } = Truth.Nothing;
@@ -89,6 +89,9 @@ internal sealed class ModelRun : IDisposable
 
         return new ModelResult(run._violations, run._liveReads, run._hits, run._mustHits, run.LateReads);
     }
+
+    /// <summary>A process has seen this time.</summary>
+    public void Saw(long ticks) => LatestTicks = Math.Max(LatestTicks, ticks);
 
     public void Violate(string what)
     {
@@ -330,7 +333,7 @@ internal sealed class ModelRun : IDisposable
         var closed = Process;
         string[] kept = KeptInOrder();
         long now = closed.Cache.Clock.NowTicks;
-        LatestTicks = Math.Max(LatestTicks, now);
+        Saw(now);
         await closed.DisposeAsync();
         await GoOnAsync(closed.IsStruck ? _disk.ImageOf(closed.Root) : closed.Root, kept, now);
     }
@@ -342,7 +345,7 @@ internal sealed class ModelRun : IDisposable
         string[] kept = KeptInOrder();
         string image = _disk.ImageOf(killed.Root);
         long now = killed.Cache.Clock.NowTicks;
-        LatestTicks = Math.Max(LatestTicks, now);
+        Saw(now);
         killed.HealDisk();
         await killed.DisposeAsync();
         await GoOnAsync(image, kept, now);
