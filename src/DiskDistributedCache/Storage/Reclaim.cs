@@ -203,7 +203,8 @@ internal sealed class Reclaim(
     /// <summary>
     /// Appends again everything in a sealed segment that still matters: live values that verify, removals and evictions too, under
     /// their old numbers. The file itself goes in its turn. Until then its own removals and evictions count as before; so where they
-    /// cannot be appended again, because the footer does not verify, nothing comes back.
+    /// cannot be appended again, because the footer does not verify, nothing comes back. Not the removal that a value left which was
+    /// given up and has been written since, under the number that both have: behind that value it would kill it.
     ///
     /// Faults: what was appended again is right wherever it stops, and the segment is retired when it meets its next corrupt record.
     /// </summary>
@@ -225,6 +226,11 @@ internal sealed class Reclaim(
 
             if (fact.Kind != RecordKind.Value)
             {
+                if (HasReturned(fact))
+                {
+                    continue;
+                }
+
                 var mark = new Mutation(fact.Kind)
                 {
                     Sequence = fact.Sequence,
@@ -261,6 +267,12 @@ internal sealed class Reclaim(
             writer.AddAgain(live, where);
         }
     }
+
+    private bool HasReturned(in Fact removal) =>
+        removal.Kind == RecordKind.Removal
+        && index.TryGet(removal.KeyHash, out var where)
+        && where.Sequence == removal.Sequence
+        && !where.IsPending;
 
     private bool HasRetained(SegmentFile segment) =>
         segment.HasRetained && index.Where(entry => entry.IsRetained && entry.Slot == segment.Slot).Any();

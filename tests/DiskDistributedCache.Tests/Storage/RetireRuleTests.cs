@@ -1,4 +1,6 @@
 using System.Text;
+using DiskDistributedCache.Entries;
+using DiskDistributedCache.Storage;
 using DiskDistributedCache.Tests.Infrastructure;
 
 namespace DiskDistributedCache.Tests.Storage;
@@ -79,6 +81,34 @@ public sealed class RetireRuleTests : IDisposable
         Assert.Equal("damaged value 9", _scene.Read("bad 9"));
     }
 
+    // Seen to fail when every removal was appended again. Found by the I/O-error sweep: the value was gone from the index and from the log.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_value_that_was_given_up_and_written_later_stays_when_the_segment_with_its_removal_is_retired(bool isInSameSegment)
+    {
+        _scene.Open();
+        var value = _scene.AcceptValue("key", "v");
+        _scene.Index.RemoveIfSame(value.KeyHash, value.Sequence);
+        _scene.Append(value);
+        Assert.Null(_scene.Find("key"));
+        if (!isInSameSegment)
+        {
+            _scene.FillSegments(1);
+        }
+
+        _scene.Index.SetPending(value.KeyHash, value.Sequence, Expiry.Never);
+        _scene.Append(Again(value));
+        _scene.FillSegments(1);
+        FailSyncOfOldest();
+
+        Assert.Equal(1, _scene.Store.RetireDamaged());
+
+        Assert.Equal("v", _scene.Read("key"));
+        _scene.ReopenKilled();
+        Assert.Equal("v", _scene.Read("key"));
+    }
+
     // Seen to fail when a segment was due only at exactly the count, which two lanes may pass at once.
     [Fact]
     public void A_segment_is_due_also_when_two_reads_pass_the_count_together()
@@ -104,6 +134,20 @@ public sealed class RetireRuleTests : IDisposable
 
         Assert.Equal(DamagedRecords + 1, _scene.Quarantine.CorruptCount);
         Assert.True(_scene.Store.HasDamagedSegment);
+    }
+
+    private static Mutation Again(Mutation value)
+    {
+        var again = Mutation.Again(value.Entry!);
+        (again.Sequence, again.KeyHash) = (value.Sequence, value.KeyHash);
+        return again;
+    }
+
+    private void FailSyncOfOldest()
+    {
+        var fault = _scene.Files.Fail(FileOperation.Flush, Path.GetFileName(_scene.SegmentFiles[0].Name));
+        Assert.Throws<IOException>(() => _scene.Store.Sync(_scene.Store.TakeUnsynced(all: true)));
+        fault.Heal();
     }
 
     /// <summary>Values that will rot, a value that will not, and what kills older values, in one segment; returns its number.</summary>
