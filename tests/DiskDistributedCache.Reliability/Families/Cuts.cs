@@ -38,7 +38,7 @@ internal sealed class Cuts : Family
             var (kind, crash) = random.Next(100) switch
             {
                 < 80 => Draw(first, random),
-                _ => Draw(await SecondAsync(first, number, 1 + random.Next(SecondLives)), random, "; its recovery: "),
+                _ => Draw(await SecondAsync(first, number, 1 + random.Next(SecondLives)), random, "its recovery: "),
             };
             var result = await crash.CheckAsync();
             tally.Count(kind, ("where all had to be there", result.MustBeThere ? 1 : 0), ("keys served", result.HitCount));

@@ -43,6 +43,11 @@ internal sealed class FamilyRun
 
     public TimeSpan Elapsed => Stopwatch.GetElapsedTime(_started);
 
+    /// <summary>
+    /// Whether the cases that are done are the first ones, without a gap, also when the run was stopped: what it found is a result then.
+    /// </summary>
+    public bool IsInOrder { get; private set; }
+
     /// <summary>Ends when the user asks for it, or when the first violation is enough.</summary>
     public CancellationToken Stopped { get; }
 
@@ -66,6 +71,7 @@ internal sealed class FamilyRun
     {
         var numbers = _arguments.Case is { } only ? [only] : Enumerable.Range(First, Count);
         var options = new ParallelOptions { MaxDegreeOfParallelism = workers };
+        IsInOrder = true;
         return Parallel.ForEachAsync(numbers.TakeWhile(_ => !IsEnough), options, async (number, _) => await RunAsync(new Case(this, number), run));
     }
 

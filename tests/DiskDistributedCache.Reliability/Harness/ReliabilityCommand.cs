@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace DiskDistributedCache.Reliability.Harness;
 
@@ -13,7 +14,7 @@ internal sealed class ReliabilityCommand(ReliabilityArguments arguments, IReadOn
     private long _lastProgress = Stopwatch.GetTimestamp();
     private double _secondsOfLaterFamilies;
 
-    /// <returns>The exit code: 0, 1 when anything is wrong, 2 when there is no such family, 130 when stopped.</returns>
+    /// <returns>The exit code: 0, 1 when anything is wrong, 2 when there is no such family, 130 when stopped: what was done in order until then is a result.</returns>
     public async Task<int> RunAsync()
     {
         string[] unknown = [.. arguments.Only.Except(families.Select(family => family.Name))];
@@ -30,11 +31,8 @@ internal sealed class ReliabilityCommand(ReliabilityArguments arguments, IReadOn
         }
 
         using var stop = new CancellationTokenSource();
-        Console.CancelKeyPress += (_, pressed) =>
-        {
-            pressed.Cancel = !stop.IsCancellationRequested;
-            stop.Cancel();
-        };
+        using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         Console.Out.WriteLine($"{_machine}, seed {arguments.Seed}");
         bool isRight = await RunAsync([.. families.Where(IsWanted)], stop.Token);
         Directory.CreateDirectory(arguments.Directory);
@@ -42,6 +40,12 @@ internal sealed class ReliabilityCommand(ReliabilityArguments arguments, IReadOn
         await File.WriteAllTextAsync(report, Report(), CancellationToken.None);
         Console.Out.WriteLine($"report: {report}");
         return stop.IsCancellationRequested ? 130 : isRight ? 0 : 1;
+
+        void Stop(PosixSignalContext signal)
+        {
+            signal.Cancel = !stop.IsCancellationRequested;
+            stop.Cancel();
+        }
     }
 
     private bool IsWanted(Family family) => arguments.Only.Count == 0 || arguments.Only.Contains(family.Name);
@@ -76,9 +80,14 @@ internal sealed class ReliabilityCommand(ReliabilityArguments arguments, IReadOn
         }
 
         var result = FamilyResult.Of(run, _machine);
-        if (arguments is { Case: null, Plants: [] } && !stopped.IsCancellationRequested)
+        bool isWhole = !stopped.IsCancellationRequested;
+        if (arguments is { Case: null, Plants: [] } && (isWhole || run is { IsInOrder: true, Done: > 0 }))
         {
             result.Write(arguments.Directory);
+            if (!isWhole)
+            {
+                Console.Out.WriteLine($"stopped: --first {run.First + run.Done} --count {run.Count - run.Done} goes on with {family.Name}");
+            }
         }
 
         Console.Out.WriteLine(Line(family, result));
