@@ -37,17 +37,14 @@ internal sealed class Faults : Family
         await run.ForEachCaseAsync(async one =>
         {
             var @case = await DrawAsync(one.NewRandom(), seeds);
-            var result = await SweepRun.RunAsync(@case);
+            var result = await SweepRun.RunAsync(
+                @case, (violations, disk) => one.Violate($"{@case}: {string.Join("; ", violations)}", disk.CopyTo));
             tally.Count(
                 $"{@case.Stage}, {(@case.Second is null ? "one fault" : "two faults")}",
                 ("struck", result.IsStruck ? 1 : 0),
                 ("struck by both", result.IsStruckAgain && result.IsStruck ? 1 : 0),
                 ("values alive after the restart", result.LiveCount),
                 ("values served", result.HitCount));
-            if (result.Violations.Count > 0)
-            {
-                one.Violate($"{@case}: {string.Join("; ", result.Violations)}");
-            }
         });
         run.Note(tally.ToString("stage", "runs"));
     }

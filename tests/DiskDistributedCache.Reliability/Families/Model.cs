@@ -71,7 +71,10 @@ internal sealed class Model : Family
         var pcg = new PCG(1, (ulong)one.Seed);
         string seed = pcg.ToString();
         var sequence = s_sequence.Generate(pcg, null, out _);
-        var result = await ModelRun.RunAsync(sequence);
+        var result = await ModelRun.RunAsync(
+            sequence,
+            async (violations, disk) => one.Violate(
+                $"CsCheck seed {seed}, {sequence}:\n{string.Join('\n', violations)}\n{await ShrinkAsync(seed)}", disk.CopyTo));
         lock (_counting)
         {
             _steps += sequence.Steps.Count;
@@ -79,12 +82,6 @@ internal sealed class Model : Family
             _hits += result.Hits;
             _mustHits += result.MustHits;
             _lateReads += result.LateReads;
-        }
-
-        if (result.Violations.Count > 0)
-        {
-            string first = $"CsCheck seed {seed}, {sequence}:\n{string.Join('\n', result.Violations)}";
-            one.Violate($"{first}\n{await ShrinkAsync(seed)}");
         }
     }
 
@@ -113,7 +110,8 @@ internal sealed class Model : Family
 
     private void RunHistory(Case one)
     {
-        var result = ConcurrentRun.Run(one.Seed);
+        var result = ConcurrentRun.Run(
+            one.Seed, (violations, disk) => one.Violate($"concurrent history {one.Seed}:\n{string.Join('\n', violations.Take(5))}", disk.CopyTo));
         lock (_counting)
         {
             _histories++;
@@ -121,11 +119,6 @@ internal sealed class Model : Family
             _concurrentHits += result.HitCount;
             _concurrentDiskHits += result.DiskHitCount;
             _concurrentMustHits += result.MustHitCount;
-        }
-
-        if (result.Violations.Count > 0)
-        {
-            one.Violate($"concurrent history {one.Seed}:\n{string.Join('\n', result.Violations.Take(5))}");
         }
     }
 

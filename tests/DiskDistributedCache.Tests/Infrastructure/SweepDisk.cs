@@ -70,6 +70,19 @@ internal sealed class SweepDisk : IDisposable
         return image;
     }
 
+    /// <summary>Copies all the folders, and what is kept elsewhere about them, for whoever looks for what went wrong.</summary>
+    public void CopyTo(string folder)
+    {
+        foreach (string root in _roots.Where(Directory.Exists))
+        {
+            string copy = Path.Combine(folder, Path.GetFileName(root));
+            Directory.CreateDirectory(copy);
+            CopyFolder(root, copy);
+            CopyFile(WitnessOf(root), copy + ".witness");
+            CopyFile(RevocationOf(root), copy + ".revoked");
+        }
+    }
+
     public void Dispose()
     {
         try

@@ -70,13 +70,20 @@ internal sealed class ConcurrentRun : IDisposable
     }
 
     /// <summary>Blocks until the threads are done.</summary>
-    public static ConcurrentResult Run(int seed)
+    /// <param name="seed">What is called.</param>
+    /// <param name="whenWrong">Called with what went wrong, and the disk as the last process has left it, while it is still there.</param>
+    public static ConcurrentResult Run(int seed, Action<IReadOnlyList<string>, SweepDisk>? whenWrong = null)
     {
         using var run = new ConcurrentRun(seed);
         run._cache.StartAsync().GetAwaiter().GetResult();
         run.RunThreads();
         run.End();
         int mustHits = run.JudgeAll();
+        if (!run._violations.IsEmpty)
+        {
+            whenWrong?.Invoke([.. run._violations], run._disk);
+        }
+
         return new ConcurrentResult([.. run._violations], run._reads, run._hits, run._diskHits, mustHits);
     }
 

@@ -63,7 +63,9 @@ internal sealed class ModelRun : IDisposable
 
     public bool IsRetained(string key) => Settings.Retains && key.StartsWith("kept", StringComparison.Ordinal);
 
-    public static async Task<ModelResult> RunAsync(ModelSequence sequence)
+    /// <param name="sequence">What happens.</param>
+    /// <param name="whenWrong">Called with what went wrong, and the disk as the last process has left it, while it is still there.</param>
+    public static async Task<ModelResult> RunAsync(ModelSequence sequence, Func<IReadOnlyList<string>, SweepDisk, Task>? whenWrong = null)
     {
         using var run = new ModelRun(sequence.Settings);
         try
@@ -85,6 +87,11 @@ internal sealed class ModelRun : IDisposable
         {
             run.Process.Files.Heal();
             await run.Process.DisposeAsync();
+        }
+
+        if (run._violations.Count > 0 && whenWrong is not null)
+        {
+            await whenWrong(run._violations, run._disk);
         }
 
         return new ModelResult(run._violations, run._liveReads, run._hits, run._mustHits, run.LateReads);

@@ -28,7 +28,9 @@ internal sealed class SweepRun : IDisposable
 
     private SweepRun(SweepCase @case) => _case = @case;
 
-    public static async Task<SweepResult> RunAsync(SweepCase @case)
+    /// <param name="case">What happens.</param>
+    /// <param name="whenWrong">Called with what went wrong, and the disk as the last process has left it, while it is still there.</param>
+    public static async Task<SweepResult> RunAsync(SweepCase @case, Action<IReadOnlyList<string>, SweepDisk>? whenWrong = null)
     {
         using var run = new SweepRun(@case);
         try
@@ -38,6 +40,11 @@ internal sealed class SweepRun : IDisposable
         catch (Exception exception)
         {
             run._violations.Add($"threw {exception}");
+        }
+
+        if (run._violations.Count > 0)
+        {
+            whenWrong?.Invoke(run._violations, run._disk);
         }
 
         return new SweepResult(
