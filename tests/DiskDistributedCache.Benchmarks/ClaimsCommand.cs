@@ -49,18 +49,12 @@ internal static class ClaimsCommand
         run.Progress(
             $"{RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}, {Environment.ProcessorCount} processors");
         bool failed = false;
-        using var memory = new WarmMemory(run.NewDirectory("warm"));
         ClaimFamily[] wanted = [.. s_families.Where(family => family.Names.Any(run.Wants))];
         foreach (var family in wanted)
         {
             run.Progress($"part {Array.IndexOf(wanted, family) + 1} of {wanted.Length}: {family.GetType().Name}");
             try
             {
-                if (run.Scale.WarmsMemory && memory.Fill() is var bytes and > 0)
-                {
-                    run.Progress($"{bytes >> 20} MiB of free memory are filled with clean pages");
-                }
-
                 await family.RunAsync(run);
             }
             catch (OperationCanceledException) when (run.Stopped.IsCancellationRequested)

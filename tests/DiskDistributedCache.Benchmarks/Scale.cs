@@ -17,7 +17,6 @@ internal sealed record Scale
         EntriesToGrowBy = [10_000, 100_000, 1_000_000, 10_000_000],
         SickTurn = TimeSpan.FromSeconds(1),
         SiteWarmUp = TimeSpan.FromSeconds(3),
-        WarmsMemory = true,
         Traces = HitRatioArguments.OwnTraces,
         RequestsToReplay = int.MaxValue,
     };
@@ -34,7 +33,6 @@ internal sealed record Scale
         EntriesToGrowBy = [10_000, 100_000],
         SickTurn = TimeSpan.FromMilliseconds(200),
         SiteWarmUp = null,
-        WarmsMemory = false,
         Traces = HitRatioArguments.OwnTraces.Take(1),
         RequestsToReplay = 15_000,
     };
@@ -65,9 +63,6 @@ internal sealed record Scale
     /// time for that; then nothing is measured over HTTP, unless it is asked for by its name.
     /// </summary>
     public required TimeSpan? SiteWarmUp { get; init; }
-
-    /// <summary>Whether there is time for <see cref="WarmMemory"/>.</summary>
-    public required bool WarmsMemory { get; init; }
 
     /// <summary>The recorded traces that are replayed.</summary>
     public required IEnumerable<string> Traces { get; init; }
