@@ -94,8 +94,9 @@ public sealed partial class DiskCache
         ArgumentNullException.ThrowIfNull(key);
         await EnterAsync(token).ConfigureAwait(false);
         var fullKey = KeyIn(space, key);
+        bool wasOpen = _tiers.Opened.IsCompleted;
         var lookup = await _tiers.GetAsync(fullKey).ConfigureAwait(false);
-        if (lookup.Outcome == LookupOutcome.Unknown && !_tiers.IsOpen && _tiers.IsRetained(fullKey))
+        if (lookup.Outcome == LookupOutcome.Unknown && !wasOpen && _tiers.IsRetained(fullKey))
         {
             await AwaitOpenAsync().ConfigureAwait(false);
             lookup = await _tiers.GetAsync(fullKey).ConfigureAwait(false);

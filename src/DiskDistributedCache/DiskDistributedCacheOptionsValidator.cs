@@ -95,11 +95,20 @@ internal sealed class DiskDistributedCacheOptionsValidator : IValidateOptions<Di
                 + "given up before the disk is tried again. Set IoTimeout to less than BreakDuration.");
         }
 
-        if (options.WitnessDirectory is { } witness && string.IsNullOrWhiteSpace(witness))
+        if (options.WitnessDirectory is not { } witness)
+        {
+            return;
+        }
+
+        if (string.IsNullOrWhiteSpace(witness))
         {
             mistakes.Add(
                 $"DiskDistributedCache: WitnessDirectory is '{witness}', which names no folder. Set it to a folder outside the file "
                 + "system of Directory, or leave it out.");
+        }
+        else
+        {
+            CheckPath(mistakes, nameof(options.WitnessDirectory), witness);
         }
     }
 
@@ -146,11 +155,19 @@ internal sealed class DiskDistributedCacheOptionsValidator : IValidateOptions<Di
                 $"DiskDistributedCache: Directory is '{directory}', which names no folder. Set it to a folder that only this "
                 + "application uses, or leave it out for a folder under the user's cache directory.");
         }
-        else if (directory.AsSpan().IndexOfAny(Path.GetInvalidPathChars()) is var position and >= 0)
+        else
+        {
+            CheckPath(mistakes, nameof(DiskDistributedCacheOptions.Directory), directory);
+        }
+    }
+
+    private static void CheckPath(List<string> mistakes, string setting, string path)
+    {
+        if (path.AsSpan().IndexOfAny(Path.GetInvalidPathChars()) is var position and >= 0)
         {
             mistakes.Add(
-                $"DiskDistributedCache: Directory is '{directory.Replace("\0", "\\0", StringComparison.Ordinal)}', which has the "
-                + $"character U+{(int)directory[position]:X4} at position {position} that no path may have. Take it out.");
+                $"DiskDistributedCache: {setting} is '{path.Replace("\0", "\\0", StringComparison.Ordinal)}', which has the "
+                + $"character U+{(int)path[position]:X4} at position {position} that no path may have. Take it out.");
         }
     }
 

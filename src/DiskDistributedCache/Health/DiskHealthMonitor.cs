@@ -9,7 +9,9 @@ namespace DiskDistributedCache.Health;
 /// </summary>
 internal sealed class DiskHealthMonitor : IDisposable
 {
+    // Guards itself.
     private readonly List<ITimer> _timers = [];
+    private bool _isDisposed;
 
     /// <summary>Repeats a step from now on.</summary>
     /// <param name="timeProvider">The clock that the interval goes by.</param>
@@ -20,9 +22,26 @@ internal sealed class DiskHealthMonitor : IDisposable
         ITimer? timer = null;
         timer = timeProvider.CreateTimer(
             _ => step(() => timer!.Change(interval, Timeout.InfiniteTimeSpan)), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        lock (_timers)
+        {
+            if (_isDisposed)
+            {
+                timer.Dispose();
+                return;
+            }
+
+            _timers.Add(timer);
+        }
+
         timer.Change(interval, Timeout.InfiniteTimeSpan);
-        _timers.Add(timer);
     }
 
-    public void Dispose() => _timers.ForEach(timer => timer.Dispose());
+    public void Dispose()
+    {
+        lock (_timers)
+        {
+            _isDisposed = true;
+            _timers.ForEach(timer => timer.Dispose());
+        }
+    }
 }

@@ -28,7 +28,8 @@ internal sealed class Outbox
                 Tell(telling);
             }
 
-            Volatile.Write(ref _isDelivering, 0);
+            // With a full fence: what is asked next must not be answered from before.
+            Interlocked.Exchange(ref _isDelivering, 0);
         }
     }
 

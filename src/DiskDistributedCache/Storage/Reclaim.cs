@@ -33,6 +33,9 @@ internal sealed class Reclaim(
     CacheClock clock,
     StoreListener listener)
 {
+    /// <summary>From this try on a segment is retired without the values that the disk does not give: else one of them keeps it for ever.</summary>
+    private const int LastRetireTry = 3;
+
     /// <summary>The part of the usual length that a file must have to be worth being the next segment.</summary>
     private const int LeastSparePart = 2;
 
@@ -203,10 +206,10 @@ internal sealed class Reclaim(
     /// <summary>
     /// Appends again everything in a sealed segment that still matters: live values that verify, removals and evictions too, under
     /// their old numbers. The file itself goes in its turn. Until then its own removals and evictions count as before; so where they
-    /// cannot be appended again, because the footer does not verify, nothing comes back. Not the removal that a value left which was
-    /// given up and has been written since, under the number that both have: behind that value it would kill it.
+    /// cannot be appended again, because the footer does not verify, nothing comes back. Not a removal whose key has a value again: it may be
+    /// the value that left it, given up and written since under the number that both have, and behind that the removal would kill it.
     ///
-    /// Faults: what was appended again is right wherever it stops, and the segment is retired when it meets its next corrupt record.
+    /// Faults: what was appended again is right wherever it stops, and the segment is retired when it meets its next corrupt record, or at the next try.
     /// </summary>
     public void Retire(SegmentFile segment, Action<long> begin)
     {
@@ -215,7 +218,22 @@ internal sealed class Reclaim(
             return;
         }
 
-        var facts = FactsOf(segment);
+        segment.RetireTries++;
+        try
+        {
+            BringAlong(segment, FactsOf(segment), begin);
+        }
+        catch
+        {
+            writer.DropRun();
+            throw;
+        }
+
+        segment.IsRetired = true;
+    }
+
+    private void BringAlong(SegmentFile segment, SegmentFacts facts, Action<long> begin)
+    {
         foreach (ref readonly Fact fact in facts.All)
         {
             if (segments.At(segment.Slot) != segment)
@@ -249,12 +267,15 @@ internal sealed class Reclaim(
         }
 
         writer.WriteRun();
-        segment.IsRetired = true;
     }
 
     private void AppendAgain(SegmentFile segment, in IndexedEntry where, Action<long> begin)
     {
-        if (reader.ReadStored(segment, where) is not { } live)
+        var place = where;
+        var stored = segment.RetireTries < LastRetireTry
+            ? reader.ReadStored(segment, place)
+            : TryRead(segment, from => reader.ReadStored(from, place));
+        if (stored is not { } live)
         {
             if (where.IsRetained)
             {
@@ -268,11 +289,37 @@ internal sealed class Reclaim(
         }
     }
 
-    private bool HasReturned(in Fact removal) =>
-        removal.Kind == RecordKind.Removal
-        && index.TryGet(removal.KeyHash, out var where)
-        && where.Sequence == removal.Sequence
-        && !where.IsPending;
+    private bool HasReturned(in Fact fact) => fact.Kind == RecordKind.Removal && index.TryGet(fact.KeyHash, out _);
+
+    /// <summary>
+    /// Whether the segment has the last logged version of a value that is retained, and what has come in its place, a newer one or a clear, is not in the log
+    /// yet.
+    /// </summary>
+    private bool HasOvertakenRetained(SegmentFile segment)
+    {
+        if (!segment.HasRetained)
+        {
+            return false;
+        }
+
+        if (TryRead(segment, static from => from.ReadFooter()) is not { } facts)
+        {
+            return true;
+        }
+
+        foreach (ref readonly Fact fact in facts.All)
+        {
+            if (fact is { Kind: RecordKind.Value, IsRetained: true }
+                && (index.TryGet(fact.KeyHash, out var now)
+                    ? now.IsPending && now.Sequence > fact.Sequence
+                    : fact.Sequence < barriers.ClearedBelow && writer.HasUnloggedClear))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     private bool HasRetained(SegmentFile segment) =>
         segment.HasRetained && index.Where(entry => entry.IsRetained && entry.Slot == segment.Slot).Any();
@@ -384,6 +431,11 @@ internal sealed class Reclaim(
 
     private void Erase(SegmentFile oldest, bool mayRecycle)
     {
+        if (HasOvertakenRetained(oldest))
+        {
+            listener.RetainedLeft();
+        }
+
         int live = index.LiveCount(oldest.Slot);
         if (live > 0)
         {
@@ -501,8 +553,8 @@ internal abstract class StoreListener
     public abstract void ContentGivenUp();
 
     /// <summary>
-    /// A value that is retained could not be brought to the end of the log, and its segment is about to go. Memory has it: it has to be
-    /// written again, and until then the store must not be believed.
+    /// A value that is retained could not be brought to the end of the log, and its segment is about to go, or a removal is about to kill it; or what has
+    /// come in its place is not in the log yet. Memory has it: it has to be written again, and until then the store must not be believed.
     /// </summary>
     public abstract void RetainedLeft();
 

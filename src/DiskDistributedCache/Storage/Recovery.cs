@@ -49,7 +49,7 @@ internal sealed class Recovery(
     {
         var mark = superblock.Mark;
         _highestSequence = mark.HighestSequence;
-        OpenSegments();
+        OpenSegments(isSynced: superblock.IsClean);
         SegmentFile? previous = null;
         foreach (var segment in segments.Ordered)
         {
@@ -83,14 +83,15 @@ internal sealed class Recovery(
         return new LogMark(last, segments.Ordered.Count == 0 ? 0 : _lastEnd, _highestSequence);
     }
 
-    private void OpenSegments()
+    /// <param name="isSynced">Whether the process before has seen to it that everything is durable.</param>
+    private void OpenSegments(bool isSynced)
     {
         byte[] block = new byte[SegmentFormat.HeaderBytes];
         foreach (long number in directory.SegmentNumbers(storeId))
         {
             var file = directory.Open(directory.SegmentOf(storeId, number), FileMode.Open);
             var seed = new SegmentSeed(storeId, number);
-            var segment = new SegmentFile(number, segments.FreeSlot(), seed, file, file.Length) { IsSynced = true };
+            var segment = new SegmentFile(number, segments.FreeSlot(), seed, file, file.Length) { IsSynced = isSynced };
             segments.Add(segment);
             int read = file.Read(block, 0);
             if (SegmentFormat.TryReadHeader(block.AsSpan(0, read), storeId, number, seed) is { } header)

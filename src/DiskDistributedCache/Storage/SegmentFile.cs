@@ -37,6 +37,9 @@ internal sealed class SegmentFile(long number, int slot, SegmentSeed seed, Store
     /// <summary>Whether so much of the segment is corrupt that what is live in it has been appended again elsewhere.</summary>
     public bool IsRetired { get; set; }
 
+    /// <summary>How often it was tried to retire it.</summary>
+    public int RetireTries { get; set; }
+
     /// <summary>Whether a write to it failed: its file is not written again, also not as another segment.</summary>
     public bool IsBroken { get; set; }
 
@@ -80,15 +83,15 @@ internal sealed class SegmentFile(long number, int slot, SegmentSeed seed, Store
     }
 
     /// <summary>
-    /// Makes what was written durable, on any thread. A segment that was retired has nothing to lose any more; one that was erased
-    /// meanwhile neither.
+    /// Makes what was written durable, on any thread. A segment that was retired because that has failed has nothing to lose any more; one that was
+    /// erased meanwhile neither.
     /// </summary>
     /// <exception cref="IOException">It is not known what is durable.</exception>
     public void Sync(bool isSealed)
     {
         lock (_syncLock)
         {
-            if (IsSynced || IsRetired)
+            if (IsSynced || (IsRetired && HasSyncFailed))
             {
                 return;
             }

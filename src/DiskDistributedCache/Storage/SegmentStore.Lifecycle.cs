@@ -51,10 +51,12 @@ internal sealed partial class SegmentStore
     }
 
     /// <summary>
-    /// The values that are retained, as the opening found them, for memory to keep; null where one of them does not verify. Then nothing
-    /// that was recovered may be used.
+    /// The values that are retained, as the opening found them, for memory to keep.
     /// </summary>
-    public IReadOnlyList<CacheEntry>? Retained { get; set; } = [];
+    public IReadOnlyList<CacheEntry> Retained { get; set; } = [];
+
+    /// <summary>Whether one of them did not verify. The store was begun anew then: nothing that was recovered may be used, nor be found by the next start.</summary>
+    public bool HasLostRetained { get; private set; }
 
     /// <summary>
     /// Makes what was recovered fit the limits, and the disk, as they are now. After memory has what is retained: what has to go may have to be
@@ -126,7 +128,7 @@ internal sealed partial class SegmentStore
         var storeId = superblock.Identity.StoreId;
         _superblock = superblock;
         _settings.Codec.Use(storeId);
-        _writer = new SegmentWriter(_directory, _settings, storeId, _segments, Index, Barriers, _clock);
+        _writer = new SegmentWriter(_directory, _settings, storeId, _segments, Index, Barriers, _clock, _listener);
         _reclaim = new Reclaim(_directory, _settings, storeId, _segments, Index, Barriers, _writer, _reader, _clock, _listener);
     }
 
@@ -155,14 +157,16 @@ internal sealed partial class SegmentStore
             _directory.Delete(_directory.SpareOf(found.StoreId));
             var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers, _quarantine, _listener);
             var end = recovery.Run(found);
-            if (recovery.MustBeginAnew)
+            var retained = recovery.MustBeginAnew ? [] : ReadRetained(recovery.Retained.Distinct());
+            HasLostRetained = retained is null;
+            if (recovery.MustBeginAnew || retained is null)
             {
                 BeginAnew(end.HighestSequence);
                 return;
             }
 
             _writer.ContinueAfter(end);
-            Retained = ReadRetained(recovery.Retained.Distinct());
+            Retained = retained;
             _trust.Vouch(found.SessionId);
             _superblock.WriteBoth(StateAs(isClean: false));
             Report = new OpenReport(false, _superblock.Reason, Index.Count, recovery.HoleCount, recovery.ScannedCount);
@@ -185,6 +189,7 @@ internal sealed partial class SegmentStore
         Recover();
     }
 
+    /// <returns>Null where one of them does not verify.</returns>
     /// <exception cref="IOException">They cannot be decrypted at present, or the disk does not give them: the opening has to be tried again.</exception>
     private List<CacheEntry>? ReadRetained(IEnumerable<(ulong KeyHash, long Sequence)> recovered)
     {

@@ -82,6 +82,9 @@ internal sealed partial class SegmentStore : IDisposable
     /// <summary>Those of the erased segments whose files are used again.</summary>
     public long RecycledSegments => _reclaim.RecycledCount;
 
+    /// <summary>Whether a clear has been accepted that the log does not have yet. On the writer lane.</summary>
+    public bool HasUnloggedClear => _writer.HasUnloggedClear;
+
     /// <summary>Whether the file system, and not the limit of the cache, keeps the store from growing.</summary>
     public bool IsShortOfSpace => _reclaim.Space.IsShort;
 
@@ -283,12 +286,6 @@ internal sealed partial class SegmentStore : IDisposable
             }
             else
             {
-                if (mutation.Entry is { IsRetained: true })
-                {
-                    // Before the log has the removal that it leaves.
-                    _listener.RetainedLeft();
-                }
-
                 _writer.Refuse(mutation);
             }
 

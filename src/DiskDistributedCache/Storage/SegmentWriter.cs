@@ -21,7 +21,8 @@ internal sealed class SegmentWriter(
     SegmentTable segments,
     EntryIndex index,
     TagBarriers barriers,
-    CacheClock clock)
+    CacheClock clock,
+    StoreListener listener)
 {
     private const int BatchBytes = 1 << 20;
 
@@ -40,15 +41,20 @@ internal sealed class SegmentWriter(
     private SegmentFile? _abandoned;
     private SegmentFacts? _abandonedFacts;
 
+    private long _clearedInLog;
+
     /// <summary>Where the log ends.</summary>
     public LogMark Mark { get; private set; }
+
+    /// <summary>Whether a clear has been accepted that the log does not have yet.</summary>
+    public bool HasUnloggedClear => barriers.ClearedBelow > _clearedInLog;
 
     public bool HasAbandoned => _abandoned is not null;
 
     public bool HasActive => _active is not null;
 
     /// <summary>Goes on behind a log that was recovered and sealed.</summary>
-    public void ContinueAfter(in LogMark mark) => Mark = mark;
+    public void ContinueAfter(in LogMark mark) => (Mark, _clearedInLog) = (mark, barriers.ClearedBelow);
 
     public SpareSegment Spare => _spare;
 
@@ -73,7 +79,8 @@ internal sealed class SegmentWriter(
 
     /// <summary>
     /// Adds a mutation to the run in the form that the append rule allows: a value that has been overtaken, evicted or has expired
-    /// leaves a removal in its place. Writes what is waiting first when the buffer is full.
+    /// leaves a removal in its place. Not the removal of a value that was given up and has been written meanwhile, from memory and under the same number:
+    /// behind that it would kill it. Writes what is waiting first when the buffer is full.
     /// </summary>
     public void Add(Mutation mutation)
     {
@@ -85,6 +92,8 @@ internal sealed class SegmentWriter(
             case RecordKind.Value:
                 Refuse(mutation);
                 break;
+            case RecordKind.Removal when index.TryGet(mutation.KeyHash, out var living) && living.Sequence == mutation.Sequence && !living.IsPending:
+                break;
             case RecordKind.Touch when !index.TryGet(mutation.KeyHash, out var entry) || entry.Sequence != mutation.Extended:
                 break;
             default:
@@ -93,9 +102,17 @@ internal sealed class SegmentWriter(
         }
     }
 
-    /// <summary>Adds the removal that a value leaves which is not stored.</summary>
+    /// <summary>
+    /// Adds the removal that a value leaves which is not stored. Of one that is retained the removal kills the one before it, and what is to come in its
+    /// place, a newer value or a clear, may not be in the log yet.
+    /// </summary>
     public void Refuse(Mutation value)
     {
+        if (value.Entry is { IsRetained: true } entry && !entry.IsExpired(clock.NowTicks))
+        {
+            listener.RetainedLeft();
+        }
+
         index.RemoveIfSame(value.KeyHash, value.Sequence);
         AddMark(RecordKind.Removal, value.Sequence, value.KeyHash, null, 0, 0);
     }
@@ -321,6 +338,7 @@ internal sealed class SegmentWriter(
                 break;
             case RecordKind.Clear:
                 _facts.Add(Fact.Clear(placed.Sequence));
+                _clearedInLog = Math.Max(_clearedInLog, placed.Sequence);
                 break;
             case RecordKind.Touch:
                 _facts.Add(Fact.Touch(placed.KeyHash, placed.Sequence, placed.Extended, placed.Deadline));
@@ -328,6 +346,9 @@ internal sealed class SegmentWriter(
                 break;
         }
     }
+
+    /// <summary>What an operation has left that failed: it comes again.</summary>
+    public void DropRun() => ForgetRun();
 
     /// <summary>Gives the active segment up at its last verified byte.</summary>
     private void Abandon()

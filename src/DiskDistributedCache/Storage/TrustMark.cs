@@ -269,7 +269,8 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
                 return;
             }
 
-            bool isTold = (_isOwner && Try(_witness.Withdraw, tells: !_wasUntold)) || Revoke();
+            bool isTold = false;
+            Try(() => isTold = (_isOwner && Try(_witness.Withdraw, tells: !_wasUntold)) || Revoke(), tells: !_wasUntold);
             Land();
             _wasUntold = !isTold;
             NoteAttempt(isTold);

@@ -32,6 +32,15 @@ internal sealed partial class WriteLane
         return isWritten;
     }
 
+    /// <summary>On the lane, in a job: it has got on, and may take its time once more.</summary>
+    public void GoOn()
+    {
+        lock (_lock)
+        {
+            Begin(_busyLimit);
+        }
+    }
+
     private void Run()
     {
         while (Next(out var job))

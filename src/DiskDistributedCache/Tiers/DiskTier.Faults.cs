@@ -149,7 +149,7 @@ internal sealed partial class DiskTier
         if (kind == FaultKind.Full)
         {
             operation?.Succeed();
-            _wasShortOfSpace = true;
+            _wasShortOfSpace = _owesWriteBack = true;
             if (!_isShortOfSpace)
             {
                 _isShortOfSpace = true;

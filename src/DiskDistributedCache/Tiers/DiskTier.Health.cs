@@ -30,6 +30,9 @@ internal sealed partial class DiskTier
     // Raised by anyone.
     private int _suspectNotes;
 
+    // Set by anyone: memory may have values that the disk has not and that nobody waits for.
+    private volatile bool _owesWriteBack;
+
     // What is on disk is given up; a new store has to be begun before anything is written.
     private volatile bool _isGivenUp;
 
@@ -87,6 +90,11 @@ internal sealed partial class DiskTier
                 batch.Add(mutation);
                 bytes += mutation.RecordBytes;
             }
+            else if (entry.IsRetained && _store!.Index.TryGet(_store.HashOf(entry.Key), out var where) && where.IsPending)
+            {
+                // A newer one has been accepted, and the log has neither.
+                _owesRetained = true;
+            }
 
             if (bytes >= WriteBackBytes)
             {
@@ -103,11 +111,12 @@ internal sealed partial class DiskTier
     {
         try
         {
+            _writer.GoOn();
             _store!.Append(batch);
         }
         catch
         {
-            // Nothing waits for them any more: the next recovery has to find them unknown.
+            // Nothing waits for them any more: the next try has to find them unknown.
             batch.ForEach(mutation => _store!.Index.RemoveIfSame(mutation.KeyHash, mutation.Sequence, EntryIndex.PendingSlot));
             throw;
         }
@@ -167,11 +176,15 @@ internal sealed partial class DiskTier
         {
             _writer.Retry();
             TryTrust();
+
             if (_settings.Codec.TakeRefused())
             {
                 // What was set while its keys were away is in memory only.
-                PostOnLane(WriteBackWhenDrained, JobTime.Long);
+                _owesWriteBack = true;
             }
+
+            PostWriteBack();
+            EraseOtherStores();
         }
     }
 
@@ -183,11 +196,9 @@ internal sealed partial class DiskTier
         }
 
         var found = DiskHealthState.Unhealthy;
-        bool wasShort = _wasShortOfSpace;
-        if (TryOnDisk("a probe", store => found = ProbeStore(store)) && wasShort && !_wasShortOfSpace)
+        if (TryOnDisk("a probe", store => found = ProbeStore(store)))
         {
-            // What was set while there was no room is in memory only.
-            PostOnLane(WriteBackWhenDrained, JobTime.Long);
+            PostWriteBack();
         }
 
         _health.Probed(_isShortOfSpace ? DiskHealthState.Degraded : found);
@@ -201,6 +212,13 @@ internal sealed partial class DiskTier
         bool isRight = store.Probe(Interlocked.Increment(ref _sequence), Interlocked.Increment(ref _sequence));
         bool isSlow = System.Diagnostics.Stopwatch.GetElapsedTime(began) > IoTimeout;
         _wasShortOfSpace = store.IsShortOfSpace;
+
+        if (_wasShortOfSpace)
+        {
+            // What is set while there is no room is in memory only.
+            _owesWriteBack = true;
+        }
+
         return isRight && !isSlow && !_wasShortOfSpace ? DiskHealthState.Healthy : DiskHealthState.Degraded;
     }
 
@@ -236,7 +254,8 @@ internal sealed partial class DiskTier
             _breaker.Close();
             _health.Recovered();
             PostOnLane(TryTrust);
-            PostOnLane(() => EraseOtherStores(store));
+            _hasOtherStores = true;
+            PostOnLane(EraseOtherStores);
         }
         catch (Exception exception)
         {
@@ -280,6 +299,15 @@ internal sealed partial class DiskTier
         WriteWaiting();
     }
 
+    /// <summary>Where there is something to write back, and room. It is owed until all of it is written: whatever fails is tried again with the next heartbeat.</summary>
+    private void PostWriteBack()
+    {
+        if (_owesWriteBack && !_wasShortOfSpace)
+        {
+            PostOnLane(WriteBackWhenDrained, JobTime.Long);
+        }
+    }
+
     /// <summary>First what waits: among it are the removals that values left which were given up, under the numbers of those values.</summary>
     private void WriteBackWhenDrained()
     {
@@ -312,18 +340,32 @@ internal sealed partial class DiskTier
         }
     }
 
-    /// <summary>Writes what memory has and the disk has not. What is retained is owed until all of it is written.</summary>
+    /// <summary>
+    /// Writes what memory has and the disk has not. What is retained is owed until all of it is written, and so is a clear that stands in the place of
+    /// something that was.
+    /// </summary>
     private void WriteFromMemory(bool retainedOnly)
     {
         bool owed = _owesRetained;
         (_owesRetained, _isWritingFromMemory) = (false, true);
+        if (!retainedOnly)
+        {
+            _owesWriteBack = false;
+        }
+
         try
         {
             MemoryWanted?.Invoke(retainedOnly);
+            _owesRetained |= _store is { HasUnloggedClear: true };
         }
         catch
         {
             _owesRetained |= owed;
+            if (!retainedOnly)
+            {
+                _owesWriteBack = true;
+            }
+
             throw;
         }
         finally
@@ -378,15 +420,17 @@ internal sealed partial class DiskTier
         _writer.Exclusively(() => _isGivenUp = seen != _giveUps);
 
         // What waits to be written has no entry in the index any more: memory says what is current, and the rest becomes removals.
+        (_owesWriteBack, _hasOtherStores) = (true, true);
         PostOnLane(WriteBackWhenDrained, JobTime.Long);
-        PostOnLane(() => EraseOtherStores(store));
+        PostOnLane(EraseOtherStores);
         Log.StartedOver(_logger, _directory.Path);
     }
 
     /// <summary>Too much is owed to be kept: what is on disk is given up instead of the truth. Memory keeps what it has.</summary>
     private void GiveUpOwed()
     {
-        Log.OwedOverflow(_logger, MaxOwedCount);
+        // Elsewhere: a caller is here, and has locks.
+        Elsewhere(() => Log.OwedOverflow(_logger, MaxOwedCount));
         _writer.DropAll(() =>
         {
             // Counted: the lane may just be starting over, with less than what is dropped here.

@@ -10,6 +10,10 @@ internal sealed partial class DiskTier
 {
     private int _endedLanes;
 
+    // Only on the writer lane: whether there may be files of stores that were given up, and whether the last try to erase one failed.
+    private bool _hasOtherStores;
+    private bool _isErasingInVain;
+
     private void OpenStore()
     {
         try
@@ -60,40 +64,31 @@ internal sealed partial class DiskTier
         _isWaitingForLock = false;
         Publish(store);
         _health.Opened();
-        if (store.Retained is { } retained)
+        foreach (var entry in store.Retained)
         {
-            foreach (var entry in retained)
-            {
-                ReadLate?.Invoke(entry);
-            }
-
-            // Memory has them: what is overwritten or removed there must not be held here.
-            store.Retained = [];
+            ReadLate?.Invoke(entry);
         }
-        else
+
+        // Memory has them: what is overwritten or removed there must not be held here.
+        store.Retained = [];
+        if (store.HasLostRetained)
         {
             Log.RetainedLost(_logger);
-            EnqueueOwn(new Mutation(RecordKind.Clear) { Sequence = store.FirstSequence });
         }
 
         TryOnDisk("fitting what was recovered", recovered => recovered.FitRecovered());
         _opened.TrySetResult();
-        PostOnLane(() => EraseOtherStores(store));
+        _hasOtherStores = true;
+        PostOnLane(EraseOtherStores);
         PostOnLane(TryTrust);
         Announce(store.Report);
     }
 
-    /// <summary>Lets the store be seen; without what was recovered where something that is retained could not be read.</summary>
+    /// <summary>Lets the store be seen.</summary>
     private void Publish(SegmentStore store)
     {
         lock (_startingLock)
         {
-            if (store.Retained is null)
-            {
-                store.Index.Clear(long.MaxValue);
-                store.Barriers.Clear(store.FirstSequence);
-            }
-
             long by = store.FirstSequence;
             var waiting = _barriers;
             waiting.Renumber(by);
@@ -151,13 +146,41 @@ internal sealed partial class DiskTier
         }
     }
 
-    /// <summary>A file at a time, between batches.</summary>
-    private void EraseOtherStores(SegmentStore store)
+    /// <summary>
+    /// A file at a time, between batches. What cannot be erased is no fault of the disk that the store is on, which goes on without: it is told once, and
+    /// tried again with each heartbeat.
+    /// </summary>
+    private void EraseOtherStores()
     {
-        bool isMore = false;
-        if (_health.Mode == DiskCacheMode.Normal && TryOnDisk("erasing an old store", _ => isMore = store.EraseOtherStep()) && isMore)
+        const string What = "erasing an old store";
+        if (!_hasOtherStores || _isDisposing || _isGivenUp || _health.Mode != DiskCacheMode.Normal)
         {
-            PostOnLane(() => EraseOtherStores(store));
+            return;
+        }
+
+        using var timing = _metrics.Time(What);
+        try
+        {
+            _hasOtherStores = _store!.EraseOtherStep();
+            _isErasingInVain = false;
+            if (_hasOtherStores)
+            {
+                PostOnLane(EraseOtherStores);
+            }
+        }
+        catch (StoreGoneException gone)
+        {
+            CountFault(gone, What);
+        }
+        catch (Exception exception)
+        {
+            timing?.Failed(exception);
+            if (!_isErasingInVain)
+            {
+                _isErasingInVain = true;
+                _metrics.CountDiskErrors(1);
+                Log.OperationFailed(_logger, exception, What, NextFaultId());
+            }
         }
     }
 

@@ -511,6 +511,7 @@ internal sealed partial class DiskTier : IDisposable
     private void OnDropped(CacheEntry entry)
     {
         Forget(entry, EvictionReason.Owed);
+        _owesWriteBack = true;
         OwedDropped?.Invoke(entry);
     }
 }

@@ -14,7 +14,8 @@ internal sealed partial class TieredCache
 {
     /// <summary>
     /// Stores an entry in place of what the key had. The entry's arrays belong to the cache from here on. Where a ticket was taken
-    /// before the value was made and an eviction or a clear has come since, nothing is stored, and what the key had goes too.
+    /// before the value was made and an eviction or a clear has come since, nothing is stored, and what the key had goes too; where that is
+    /// retained, so does everything.
     /// </summary>
     public Acknowledgement Set(CacheEntry entry, Ticket ticket = default)
     {
@@ -59,8 +60,8 @@ internal sealed partial class TieredCache
     {
         if (RecordFormat.LengthOfEviction(tag) > _maxRecordBytes)
         {
-            // No entry with such a tag was ever small enough to be stored.
-            return Acknowledgement.Done;
+            // No entry with such a tag is small enough to be stored, unless the limits were larger once.
+            return Clear();
         }
 
         var acknowledgement = Accept(new Mutation(RecordKind.TagEviction) { Tag = tag });
@@ -96,6 +97,12 @@ internal sealed partial class TieredCache
         {
             if (!_disk.TryNumber(mutation))
             {
+                if (mutation.Entry is { IsRetained: true })
+                {
+                    // What its key has goes too, and that is not to be lost before what is older than it.
+                    return LoseRetained();
+                }
+
                 mutation = new Mutation(RecordKind.Removal) { Key = mutation.Key };
                 _disk.TryNumber(mutation);
             }
@@ -142,6 +149,12 @@ internal sealed partial class TieredCache
         if (_memory.PinnedBytes + weight <= limit)
         {
             return true;
+        }
+
+        if (weight > limit)
+        {
+            // Not for all that is owed.
+            return false;
         }
 
         _memory.Remove(key);
@@ -194,9 +207,9 @@ internal sealed partial class TieredCache
         return weight <= _maxRetainedBytes;
     }
 
-    private void LoseRetained()
+    private Acknowledgement LoseRetained()
     {
         Log.RetainedLost(_logger);
-        Clear();
+        return Clear();
     }
 }

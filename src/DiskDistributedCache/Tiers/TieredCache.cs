@@ -312,7 +312,8 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
 
             if (outcome != LookupOutcome.Hit || attempt == MaxAttempts)
             {
-                lookup = Missed(outcome == LookupOutcome.Unknown ? Lookup.Unknown : Lookup.Miss);
+                // Nor is it known what a key has whose value waits for the disk and found no room in memory.
+                lookup = Missed(outcome == LookupOutcome.Miss ? Lookup.Miss : Lookup.Unknown);
                 if (outcome == LookupOutcome.Unknown)
                 {
                     _metrics.CountFallback(isWrite: false, TimeSpan.Zero);
@@ -360,7 +361,8 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
         long now = entry.Deadline == Expiry.Never ? 0 : Clock.NowTicks;
         if (entry.IsExpired(now) || _disk.Barriers.Covers(entry.Tags, entry.Ticket))
         {
-            if (_memory.RemoveIfSame(entry))
+            // While the store is being opened the numbers of barriers and entries do not go together for a moment.
+            if (_disk.IsOpen && _memory.RemoveIfSame(entry))
             {
                 _metrics.CountEviction(DiskCacheTier.Memory, entry.IsExpired(now) ? EvictionReason.Expired : EvictionReason.Tag);
             }

@@ -246,7 +246,13 @@ internal sealed class StoreScene : IDisposable
 
         public int RetainedLeftCount { get; private set; }
 
-        public override void RetainedLeft() => RetainedLeftCount++;
+        public Action? WhenRetainedLeft { get; set; }
+
+        public override void RetainedLeft()
+        {
+            RetainedLeftCount++;
+            WhenRetainedLeft?.Invoke();
+        }
 
         public List<Exception> Faults { get; } = [];
 

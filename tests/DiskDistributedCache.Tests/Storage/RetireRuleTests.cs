@@ -81,11 +81,13 @@ public sealed class RetireRuleTests : IDisposable
         Assert.Equal("damaged value 9", _scene.Read("bad 9"));
     }
 
-    // Seen to fail when every removal was appended again. Found by the I/O-error sweep: the value was gone from the index and from the log.
+    // Seen to fail when every removal was appended again. Found by the I/O-error sweep: the value was gone from the index and from the log. Overwritten:
+    // seen to fail when only the number decided.
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void A_value_that_was_given_up_and_written_later_stays_when_the_segment_with_its_removal_is_retired(bool isInSameSegment)
+    [InlineData(true, false)]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    public void A_value_that_was_given_up_and_written_later_stays_when_the_segment_with_its_removal_is_retired(bool isInSameSegment, bool isBeingOverwritten)
     {
         _scene.Open();
         var value = _scene.AcceptValue("key", "v");
@@ -101,10 +103,14 @@ public sealed class RetireRuleTests : IDisposable
         _scene.Append(Again(value));
         _scene.FillSegments(1);
         FailSyncOfOldest();
+        if (isBeingOverwritten)
+        {
+            _scene.AcceptValue("key", "new");
+        }
 
         Assert.Equal(1, _scene.Store.RetireDamaged());
 
-        Assert.Equal("v", _scene.Read("key"));
+        Assert.Equal(isBeingOverwritten ? null : "v", _scene.Read("key"));
         _scene.ReopenKilled();
         Assert.Equal("v", _scene.Read("key"));
     }
@@ -134,6 +140,63 @@ public sealed class RetireRuleTests : IDisposable
 
         Assert.Equal(DamagedRecords + 1, _scene.Quarantine.CorruptCount);
         Assert.True(_scene.Store.HasDamagedSegment);
+    }
+
+    // Seen to fail when each try ended there: what stands behind it was never brought along, and the store could not be closed clean.
+    [Fact]
+    public void A_value_that_the_disk_does_not_give_keeps_its_segment_from_being_retired_twice_and_not_for_ever()
+    {
+        _scene.Open();
+        _scene.Set("before", "v");
+        _scene.Remove("removed");
+        _scene.Set("unreadable", new string('u', 1000));
+        _scene.Set("behind", "v");
+        var where = _scene.Find("unreadable")!.Value;
+        _scene.FillSegments(1);
+        FailSyncOfOldest();
+        string name = Path.GetFileName(_scene.SegmentFiles[0].Name);
+        for (int attempt = 0; attempt < 2; attempt++)
+        {
+            FailReadOf(name, where);
+            Assert.Throws<IOException>(() => _scene.Store.RetireDamaged());
+            Assert.Equal("v", _scene.Read("behind"));
+        }
+
+        FailReadOf(name, where);
+        Assert.Equal(1, _scene.Store.RetireDamaged());
+
+        _scene.Files.Heal();
+        Assert.Single(_scene.Tiers.Faults);
+        Assert.Equal(("v", "v"), (_scene.Read("before"), _scene.Read("behind")));
+        Assert.NotEqual(1, SegmentOf("behind"));
+        _scene.ReopenClosed();
+        Assert.Equal(("v", "v"), (_scene.Read("before"), _scene.Read("behind")));
+    }
+
+    // Seen to fail when a retired segment was never synced: a power cut made a hole of it.
+    [Fact]
+    public void A_retired_segment_is_made_durable_unless_that_is_what_has_failed()
+    {
+        long damaged = WriteDamaged();
+        ReadDamaged();
+        _scene.Store.RetireDamaged();
+        string name = Path.GetFileName(PathOf(damaged));
+        var syncs = _scene.Files.Fail(FileOperation.Flush, name);
+
+        Assert.Throws<IOException>(() => _scene.Store.Sync(_scene.Store.TakeUnsynced(all: true)));
+
+        Assert.Equal(1, syncs.StruckCount);
+        syncs.Heal();
+        _scene.Store.Sync(_scene.Store.TakeUnsynced(all: true));
+        _scene.ReopenClosed();
+        Assert.Equal("v", _scene.Read("kept"));
+    }
+
+    private void FailReadOf(string name, IndexedEntry where)
+    {
+        // Of the calls before it: the footer and the value before.
+        _scene.Files.Heal();
+        _scene.Files.Fail(FileOperation.Read, name, skip: 3, times: 1);
     }
 
     private static Mutation Again(Mutation value)

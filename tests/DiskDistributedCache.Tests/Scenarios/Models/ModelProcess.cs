@@ -144,8 +144,19 @@ internal sealed class ModelProcess : IAsyncDisposable
         bool isDead = _run.Evictions.Skip(evictionCount).Any(tag => tag is null || tags.Contains(tag, StringComparer.Ordinal));
         _own.Remove(key);
         _sure.Remove(key);
-        return MutateAsync(
-            isDead ? stored.Remove(key) : stored, () => Cache.SetAsync(key, stored.ValueOf(key), options, tags, ticket, default));
+        var truth = isDead ? stored.Remove(key) : stored;
+        if (_run.IsRetained(key))
+        {
+            // Where it is not stored everything goes; also because of a clear that the cache has made of itself.
+            ExpectNothing();
+            truth = isDead ? stored.Clear() : stored;
+            if (isDead)
+            {
+                _run.Evictions.Add(null);
+            }
+        }
+
+        return MutateAsync(truth, () => Cache.SetAsync(key, stored.ValueOf(key), options, tags, ticket, default));
     }
 
     /// <summary>It is not stored, and what the key had goes.</summary>
