@@ -38,6 +38,7 @@ public sealed class DiskDistributedCacheOptionsValidatorTests
         ["short HealthCheckInterval"] = (o => o.HealthCheckInterval = TimeSpan.Zero, "HealthCheckInterval is 00:00:00", "at least 00:00:01"),
         ["long RecoveryInterval"] = (o => o.RecoveryInterval = TimeSpan.FromDays(2), "RecoveryInterval is 2.00:00:00", "at most 1.00:00:00"),
         ["blank WitnessDirectory"] = (o => o.WitnessDirectory = "", "WitnessDirectory is ''", "leave it out"),
+        ["WitnessDirectory with a NUL"] = (o => o.WitnessDirectory = "/a\0b", "WitnessDirectory is '/a\\0b'", "U+0000 at position 2"),
         ["no SavedUnit"] = (o => o.SavedUnit = "", "SavedUnit is ''", "1 to 63 characters"),
         ["SavedUnit with white space"] = (o => o.SavedUnit = "ms each", "SavedUnit is 'ms each'", "without white space"),
         ["long SavedUnit"] = (o => o.SavedUnit = new string('u', 64), "SavedUnit is 'uuu", "1 to 63 characters"),

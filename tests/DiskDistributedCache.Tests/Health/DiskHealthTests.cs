@@ -44,6 +44,22 @@ public sealed class DiskHealthTests
         Assert.NotEqual("late", _health.Current.LastFault);
     }
 
+    // Seen to fail when it was repeated all the same.
+    [Fact]
+    public void Nothing_is_repeated_by_a_monitor_that_has_been_disposed_of()
+    {
+        var time = new TestClock();
+        int steps = 0;
+        using var monitor = new DiskHealthMonitor();
+        monitor.Repeat(time, TimeSpan.FromSeconds(1), done => steps += 1);
+        monitor.Dispose();
+
+        monitor.Repeat(time, TimeSpan.FromSeconds(1), done => steps += 1);
+
+        time.Advance(TimeSpan.FromSeconds(5));
+        Assert.Equal(0, steps);
+    }
+
     [Fact]
     public void The_end_of_a_recovery_that_never_began_changes_nothing()
     {

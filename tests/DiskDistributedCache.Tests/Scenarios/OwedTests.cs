@@ -1,4 +1,5 @@
 using DiskDistributedCache.Tests.Infrastructure;
+using DiskDistributedCache.Tiers;
 
 namespace DiskDistributedCache.Tests.Scenarios;
 
@@ -35,6 +36,78 @@ public sealed class OwedTests : IAsyncLifetime
         await _scene.ReopenKilledAsync();
         Assert.Equal("v1", await _scene.Get("k"));
         Assert.Equal("v0", await _scene.Get("untouched"));
+    }
+
+    // Seen to fail when nothing but a recovery from memory-only mode wrote what memory has.
+    [Fact]
+    public async Task What_was_given_up_in_a_break_and_stayed_in_memory_is_written_after_it()
+    {
+        await BreakAsync();
+        for (int i = 0; i < 60; i++)
+        {
+            await _scene.Set($"owed {i}", new string('v', 20_000));
+        }
+
+        Assert.Equal(DiskCacheMode.BreakerOpen, _scene.Mode);
+        _scene.Files.Heal();
+        _scene.Time.Advance(_scene.Options.BreakDuration + TimeSpan.FromSeconds(1));
+        await _scene.Cache.HeartbeatOnceAsync();
+        string[] inMemory = await KeysInMemoryAsync();
+        Assert.InRange(inMemory.Length, 30, 59);
+        await _scene.Cache.HeartbeatOnceAsync();
+        await _scene.Cache.HeartbeatOnceAsync();
+
+        await _scene.ReopenKilledWhenTrustedAsync();
+        foreach (string key in inMemory)
+        {
+            Assert.NotNull(await _scene.Get(key));
+        }
+    }
+
+    // Seen to fail when one failure was the end of it.
+    [Fact]
+    public async Task What_could_not_be_written_back_is_tried_again_with_the_next_heartbeat()
+    {
+        await BreakAsync();
+        for (int i = 0; i < 60; i++)
+        {
+            await _scene.Set($"owed {i}", new string('v', 20_000));
+        }
+
+        _scene.Files.Heal();
+        _scene.Time.Advance(_scene.Options.BreakDuration + TimeSpan.FromSeconds(1));
+        await _scene.Cache.HeartbeatOnceAsync();
+        string[] inMemory = await KeysInMemoryAsync();
+        await _scene.Cache.DrainAsync();
+        _scene.Files.Fail(FileOperation.Write, TierScene.Segments, times: 1);
+        for (int i = 0; i < 4; i++)
+        {
+            await _scene.Cache.HeartbeatOnceAsync();
+        }
+
+        await _scene.ReopenKilledWhenTrustedAsync();
+        foreach (string key in inMemory)
+        {
+            Assert.NotNull(await _scene.Get(key));
+        }
+    }
+
+    // Seen to fail when everything that was owed was given up for it first.
+    [Fact]
+    public async Task A_value_that_is_larger_than_all_that_may_be_owed_costs_nothing_that_is()
+    {
+        await BreakAsync();
+        await _scene.Set("owed", "v");
+
+        await _scene.Set("large", new string('l', 700_000));
+
+        Assert.Equal("v", await _scene.Get("owed"));
+        Assert.Null(await _scene.Get("large"));
+        _scene.Files.Heal();
+        _scene.Time.Advance(_scene.Options.BreakDuration + TimeSpan.FromSeconds(1));
+        await _scene.Cache.HeartbeatOnceAsync();
+        await _scene.ReopenKilledWhenTrustedAsync();
+        Assert.Equal("v", await _scene.Get("owed"));
     }
 
     // Seen to fail when each change of a key was owed by itself.
@@ -136,12 +209,14 @@ public sealed class OwedTests : IAsyncLifetime
     {
         _scene.Cache.MaxOwedCount = 20;
         await _scene.LoseDiskAsync();
+        var told = _scene.Log.NextAsync(11);
         await _scene.Remove("k");
         for (int i = 0; i < 50; i++)
         {
             await _scene.Set($"k{i}", "v1");
         }
 
+        await told;
         Assert.Equal("v1", await _scene.Get("k0"));
         Assert.Equal("v0", await _scene.Get("untouched"));
         Assert.InRange(_scene.Cache.GetStatus().OwedWrites, 1, 22);
@@ -207,5 +282,35 @@ public sealed class OwedTests : IAsyncLifetime
                 _ => _scene.Clear(),
             });
         }
+    }
+
+    /// <summary>The disk fails until the circuit is open.</summary>
+    private async Task BreakAsync()
+    {
+        _scene.Options.MaxDiskBytes = 8 << 20;
+        await _scene.ReopenClosedAsync();
+        _scene.Files.Fail(FileOperation.Write, TierScene.Segments);
+        for (int i = 0; _scene.Mode == DiskCacheMode.Normal; i++)
+        {
+            await _scene.Set("failing", $"v{i}");
+            await _scene.Cache.HeartbeatOnceAsync();
+            await _scene.Cache.ProbeOnceAsync();
+        }
+
+        Assert.Equal(DiskCacheMode.BreakerOpen, _scene.Mode);
+    }
+
+    private async Task<string[]> KeysInMemoryAsync()
+    {
+        var found = new List<string>();
+        for (int i = 0; i < 60; i++)
+        {
+            if ((await _scene.Look($"owed {i}")) is { Outcome: LookupOutcome.Hit, Tier: DiskCacheTier.Memory })
+            {
+                found.Add($"owed {i}");
+            }
+        }
+
+        return [.. found];
     }
 }

@@ -177,6 +177,46 @@ public sealed class RetainedTests : IAsyncLifetime
         Assert.Equal(new string('m', 1000), await _scene.Get(Mark));
     }
 
+    // Seen to fail, by what the kill leaves, when the removal that it left was written without a word.
+    [Fact]
+    public async Task A_mark_that_a_clear_has_overtaken_is_not_lost_by_a_kill_before_what_it_may_have_invalidated()
+    {
+        _scene.Options.MaxDiskBytes = 32 << 20;
+        _scene.Options.MaxMemoryBytes = 16 << 20;
+        await _scene.ReopenClosedAsync();
+        await _scene.Set("data", "out of date");
+        await _scene.Set(Mark, "1");
+        await _scene.Cache.HeartbeatOnceAsync();
+        var gate = _scene.Files.Hold(FileOperation.Write, TierScene.Segments, times: 1);
+        var first = _scene.Set("first", "v").AsTask();
+        await gate.Reached;
+        var second = _scene.Set(Mark, "2").AsTask();
+        var large = _scene.Set("large", new string('l', 3 << 20)).AsTask();
+        var clear = _scene.Clear().AsTask();
+
+        var next = _scene.Files.Hold(FileOperation.Write, TierScene.Segments, skip: 1);
+        gate.Open();
+        await first;
+        await second;
+        await next.Reached;
+        Assert.False(clear.IsCompleted);
+        _scene.LeaveKilled();
+        await _scene.OpenAsync();
+
+        Assert.Null(await _scene.Get("data"));
+        Assert.Null(await _scene.Get(Mark));
+    }
+
+    [Fact]
+    public async Task An_eviction_of_a_tag_that_is_too_long_to_be_logged_clears_everything()
+    {
+        await _scene.Set("data", "v");
+
+        await _scene.Evict(new string('t', 300_000));
+
+        Assert.Null(await _scene.Get("data"));
+    }
+
     // Seen to fail when what was recovered was made to fit before memory had the mark.
     [Fact]
     public async Task A_mark_outlives_an_opening_with_smaller_limits()

@@ -1,4 +1,5 @@
 using DiskDistributedCache.Tests.Infrastructure;
+using DiskDistributedCache.Tiers;
 
 namespace DiskDistributedCache.Tests.Scenarios;
 
@@ -66,6 +67,26 @@ public sealed class UnknownTests : IAsyncLifetime
         await _cache.SetAsync("k", [2], new(), Token);
         await _cache.RemoveAsync("k", Token);
         Assert.Null(await _cache.GetAsync("k", Token));
+    }
+
+    // Seen to fail when it was told as a miss.
+    [Fact]
+    public async Task What_waits_for_the_disk_and_has_no_room_in_memory_is_unknown()
+    {
+        await using var scene = new TierScene();
+        await scene.OpenAsync();
+        await scene.Set("k", "older");
+        var gate = scene.Files.Hold(FileOperation.Write, TierScene.Segments);
+        var first = scene.Set("other", new string('v', 300_000)).AsTask();
+        await gate.Reached;
+        var second = scene.Set("k", new string('v', 300_000)).AsTask();
+
+        Assert.Equal(LookupOutcome.Unknown, (await scene.Look("k")).Outcome);
+
+        gate.Open();
+        await first;
+        await second;
+        Assert.Equal(300_000, (await scene.Get("k"))!.Length);
     }
 
     [Fact]

@@ -25,6 +25,21 @@ public sealed class AppendRuleTests : IDisposable
         Assert.Null(_scene.Read("k"));
     }
 
+    // Seen to fail when the removal stood behind the value, and killed it.
+    [Fact]
+    public void The_removal_of_a_value_that_was_given_up_and_is_written_meanwhile_is_not_written()
+    {
+        var value = _scene.AcceptValue("k", "v");
+        _scene.Append(value);
+        var removal = new Mutation(RecordKind.Removal) { Key = StoreScene.KeyOf("k"), KeyHash = value.KeyHash, Sequence = value.Sequence };
+
+        _scene.Append(removal);
+
+        Assert.Equal("v", _scene.Read("k"));
+        _scene.ReopenKilled();
+        Assert.Equal("v", _scene.Read("k"));
+    }
+
     // Seen to fail when the append rule looked at the index only.
     [Fact]
     public void A_value_whose_tag_was_evicted_while_it_waited_is_not_written()
