@@ -260,6 +260,28 @@ public sealed class EncryptionTests : IAsyncDisposable
         Assert.Equal(Secret, await _scene.Get("other"));
     }
 
+    // Seen to fail when one failure was the end of it.
+    [Fact]
+    public async Task What_was_set_while_the_keys_were_away_is_tried_again_when_the_disk_fails_just_then()
+    {
+        await _scene.OpenAsync();
+        _protector.Away = () => Trouble(isCryptographic: false);
+        await _scene.Set("k", Secret);
+        await _scene.Cache.DrainAsync();
+        _protector.Away = null;
+        _scene.Time.Advance(TimeSpan.FromSeconds(5));
+        var fault = _scene.Files.Fail(FileOperation.Write, TierScene.Segments, times: 1);
+
+        for (int i = 0; i < 4; i++)
+        {
+            await _scene.Cache.HeartbeatOnceAsync();
+        }
+
+        Assert.Equal(1, fault.StruckCount);
+        await _scene.ReopenKilledWhenTrustedAsync();
+        Assert.Equal(Secret, await _scene.Get("k"));
+    }
+
     // Seen to fail when the writer lane wrote what it found without an encrypted form.
     [Fact]
     public async Task What_was_set_while_the_disk_was_away_is_encrypted_when_it_is_written()
