@@ -70,6 +70,7 @@ public sealed class OwedTests : IAsyncLifetime
     {
         using var meter = new CollectedMeter();
         await using var scene = new TierScene { Meter = meter };
+        scene.Options.MaxDiskBytes = 8 << 20;
         await scene.OpenAsync();
         await scene.LoseDiskAsync();
         await scene.Set("owed", new string('v', 100_000));
