@@ -153,11 +153,9 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
         for (var mutation = _oldestOwedValue ?? _head; mutation is not null && weight > 0; mutation = mutation.Next)
         {
             _oldestOwedValue = mutation;
-            if (mutation is { IsOwed: true, Kind: RecordKind.Value, Entry.IsRetained: false })
+            if (IsOwedValue(mutation))
             {
-                Tally(mutation, -1);
-                var entry = mutation.DropValue();
-                Tally(mutation, 1);
+                var entry = DropValue(mutation);
                 weight -= weigh(entry);
                 (dropped ??= []).Add(entry);
             }
@@ -165,6 +163,10 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
 
         return dropped;
     }
+
+    /// <summary>Gives an owed value up that is heavier by itself than all of them may be: not for all that is owed. Null where it is not.</summary>
+    public List<CacheEntry>? DropIfHeavier(Mutation mutation, long maxWeight) =>
+        IsOwedValue(mutation) && weigh(mutation.Entry!) > maxWeight ? [DropValue(mutation)] : null;
 
     public void ForEach(Action<Mutation> action)
     {
@@ -288,6 +290,16 @@ internal sealed class MutationQueue(Func<CacheEntry, long> weigh)
         {
             _joinable[mutation.Key] = mutation;
         }
+    }
+
+    private static bool IsOwedValue(Mutation mutation) => mutation is { IsOwed: true, Kind: RecordKind.Value, Entry.IsRetained: false };
+
+    private CacheEntry DropValue(Mutation mutation)
+    {
+        Tally(mutation, -1);
+        var entry = mutation.DropValue();
+        Tally(mutation, 1);
+        return entry;
     }
 
     private void Tally(Mutation mutation, int by)

@@ -152,7 +152,7 @@ internal sealed partial class WriteLane
             if (isOwing)
             {
                 isDue = Owe(mutation);
-                dropped = _queue.DropOldestValues(_queue.OwedValueBytes - _maxOwedWeight);
+                dropped = _queue.DropIfHeavier(mutation, _maxOwedWeight) ?? _queue.DropOldestValues(_queue.OwedValueBytes - _maxOwedWeight);
             }
 
             Wake();
