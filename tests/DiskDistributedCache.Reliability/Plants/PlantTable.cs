@@ -56,8 +56,8 @@ internal static class PlantTable
             ["faults"],
             new PlantEdit(
                 "Storage/TrustMark.cs",
-                "(_isOwner && Try(_witness.Withdraw, tells: !_wasUntold)) || Revoke();",
-                "(_isOwner && (PLANTED || Try(_witness.Withdraw, tells: !_wasUntold))) || Revoke();")),
+                "(_isOwner && Try(_witness.Withdraw, tells: !_wasUntold)) || Revoke()",
+                "(_isOwner && (PLANTED || Try(_witness.Withdraw, tells: !_wasUntold))) || Revoke()")),
         new(
             "trust-too-early",
             "A store is trusted again while mutations are still owed to it.",
@@ -175,8 +175,8 @@ internal static class PlantTable
             ["faults", "model"],
             new PlantEdit(
                 "Tiers/TieredCache.cs",
-                "if (entry.IsExpired(now) || _disk.Barriers.Covers(entry.Tags, entry.Ticket))\n        {\n            if (_memory.RemoveIfSame(entry))",
-                "if ((entry.IsExpired(now) && !(PLANTED && entry.Expiry.IsSliding)) || _disk.Barriers.Covers(entry.Tags, entry.Ticket))\n        {\n            if (_memory.RemoveIfSame(entry))")),
+                "if (entry.IsExpired(now) || _disk.Barriers.Covers(entry.Tags, entry.Ticket))\n        {\n            // While the store",
+                "if ((entry.IsExpired(now) && !(PLANTED && entry.Expiry.IsSliding)) || _disk.Barriers.Covers(entry.Tags, entry.Ticket))\n        {\n            // While the store")),
         new(
             "clock-mark-ignored",
             "A start does not go on from the time that the store has seen.",
