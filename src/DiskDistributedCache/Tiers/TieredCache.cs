@@ -267,7 +267,16 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
         }
 
         var barriers = _disk.Barriers;
-        _memory.RemoveWhere(entry => barriers.Covers(entry.Tags, entry.Ticket));
+        _memory.RemoveWhere(entry =>
+        {
+            bool isDead = barriers.Covers(entry.Tags, entry.Ticket);
+            if (isDead)
+            {
+                _disk.Forget(entry, EvictionReason.Tag);
+            }
+
+            return isDead;
+        });
     }
 
     /// <summary>Looks up what was not in memory a moment ago.</summary>
@@ -362,9 +371,15 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
         if (entry.IsExpired(now) || _disk.Barriers.Covers(entry.Tags, entry.Ticket))
         {
             // While the store is being opened the numbers of barriers and entries do not go together for a moment.
-            if (_disk.IsOpen && _memory.RemoveIfSame(entry))
+            if (_disk.IsOpen)
             {
-                _metrics.CountEviction(DiskCacheTier.Memory, entry.IsExpired(now) ? EvictionReason.Expired : EvictionReason.Tag);
+                // The index first: what it names and memory has not is unknown, and this is known to be dead.
+                var reason = entry.IsExpired(now) ? EvictionReason.Expired : EvictionReason.Tag;
+                _disk.Forget(entry, reason);
+                if (_memory.RemoveIfSame(entry))
+                {
+                    _metrics.CountEviction(DiskCacheTier.Memory, reason);
+                }
             }
 
             return null;

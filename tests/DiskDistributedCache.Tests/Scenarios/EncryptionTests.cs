@@ -269,8 +269,8 @@ public sealed class EncryptionTests : IAsyncDisposable
         await _scene.Set("k", Secret);
         await _scene.Cache.DrainAsync();
         _protector.Away = null;
-        _scene.Time.Advance(TimeSpan.FromSeconds(5));
         var fault = _scene.Files.Fail(FileOperation.Write, TierScene.Segments, times: 1);
+        _scene.Time.Advance(TimeSpan.FromSeconds(5));
 
         for (int i = 0; i < 4; i++)
         {
