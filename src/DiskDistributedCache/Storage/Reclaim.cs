@@ -225,7 +225,7 @@ internal sealed class Reclaim(
         }
         catch
         {
-            writer.DropRun();
+            writer.ForgetRun();
             throw;
         }
 

@@ -347,9 +347,6 @@ internal sealed class SegmentWriter(
         }
     }
 
-    /// <summary>What an operation has left that failed: it comes again.</summary>
-    public void DropRun() => ForgetRun();
-
     /// <summary>Gives the active segment up at its last verified byte.</summary>
     private void Abandon()
     {
@@ -359,8 +356,10 @@ internal sealed class SegmentWriter(
         ForgetRun();
     }
 
-    /// <summary>A buffer that one large record needed is not kept.</summary>
-    private void ForgetRun()
+    /// <summary>
+    /// Lets go of what has been written, or of what an operation has left that failed: that comes again. A buffer that one large record needed is not kept.
+    /// </summary>
+    public void ForgetRun()
     {
         _run.Clear();
         _runBytes = 0;

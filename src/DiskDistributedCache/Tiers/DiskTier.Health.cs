@@ -176,7 +176,6 @@ internal sealed partial class DiskTier
         {
             _writer.Retry();
             TryTrust();
-
             if (_settings.Codec.TakeRefused())
             {
                 // What was set while its keys were away is in memory only.
@@ -212,7 +211,6 @@ internal sealed partial class DiskTier
         bool isRight = store.Probe(Interlocked.Increment(ref _sequence), Interlocked.Increment(ref _sequence));
         bool isSlow = System.Diagnostics.Stopwatch.GetElapsedTime(began) > IoTimeout;
         _wasShortOfSpace = store.IsShortOfSpace;
-
         if (_wasShortOfSpace)
         {
             // What is set while there is no room is in memory only.
@@ -254,7 +252,6 @@ internal sealed partial class DiskTier
             _breaker.Close();
             _health.Recovered();
             PostOnLane(TryTrust);
-            _hasOtherStores = true;
             PostOnLane(EraseOtherStores);
         }
         catch (Exception exception)

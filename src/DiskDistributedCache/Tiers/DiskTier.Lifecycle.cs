@@ -168,14 +168,14 @@ internal sealed partial class DiskTier
                 PostOnLane(EraseOtherStores);
             }
         }
-        catch (StoreGoneException gone)
-        {
-            CountFault(gone, What);
-        }
         catch (Exception exception)
         {
             timing?.Failed(exception);
-            if (!_isErasingInVain)
+            if (exception is StoreGoneException)
+            {
+                CountFault(exception, What);
+            }
+            else if (!_isErasingInVain)
             {
                 _isErasingInVain = true;
                 _metrics.CountDiskErrors(1);

@@ -127,7 +127,7 @@ internal sealed partial class TieredCache
     /// <summary>
     /// A value that is not on disk yet is pinned. Where too much is pinned already the oldest owed values make room; where the room
     /// is taken by values whose callers still wait, the new one is not kept in memory: its caller waits too, and until it is on
-    /// disk it is a miss.
+    /// disk it is unknown.
     /// </summary>
     private void PutInMemory(Mutation mutation)
     {

@@ -165,6 +165,14 @@ internal sealed class StoreScene : IDisposable
         };
     }
 
+    /// <summary>What memory writes of a value that the log has not any more, under its old number.</summary>
+    public static Mutation Again(Mutation value)
+    {
+        var again = Mutation.Again(value.Entry!);
+        (again.Sequence, again.KeyHash) = (value.Sequence, value.KeyHash);
+        return again;
+    }
+
     public void Append(params Mutation[] batch) => Store.Append(batch);
 
     public Mutation Set(string key, string value, string[]? tags = null, Expiry? expiry = null)

@@ -243,10 +243,8 @@ public sealed class RetainRuleTests : IDisposable
         _scene.Index.RemoveIfSame(value.KeyHash, value.Sequence);
         Assert.True(_scene.Store.Barriers.Floor > value.Sequence);
 
-        var again = Mutation.Again(value.Entry!);
-        (again.Sequence, again.KeyHash) = (value.Sequence, value.KeyHash);
-        _scene.Index.SetPending(again.KeyHash, again.Sequence, value.Entry!.Deadline);
-        _scene.Append(again);
+        _scene.Index.SetPending(value.KeyHash, value.Sequence, value.Entry!.Deadline);
+        _scene.Append(StoreScene.Again(value));
 
         Assert.Equal("v", _scene.Read("k"));
     }

@@ -1,6 +1,5 @@
 using System.Text;
 using DiskDistributedCache.Entries;
-using DiskDistributedCache.Storage;
 using DiskDistributedCache.Tests.Infrastructure;
 
 namespace DiskDistributedCache.Tests.Storage;
@@ -100,7 +99,7 @@ public sealed class RetireRuleTests : IDisposable
         }
 
         _scene.Index.SetPending(value.KeyHash, value.Sequence, Expiry.Never);
-        _scene.Append(Again(value));
+        _scene.Append(StoreScene.Again(value));
         _scene.FillSegments(1);
         FailSyncOfOldest();
         if (isBeingOverwritten)
@@ -151,18 +150,17 @@ public sealed class RetireRuleTests : IDisposable
         _scene.Remove("removed");
         _scene.Set("unreadable", new string('u', 1000));
         _scene.Set("behind", "v");
-        var where = _scene.Find("unreadable")!.Value;
         _scene.FillSegments(1);
         FailSyncOfOldest();
         string name = Path.GetFileName(_scene.SegmentFiles[0].Name);
         for (int attempt = 0; attempt < 2; attempt++)
         {
-            FailReadOf(name, where);
+            FailReadOfUnreadable(name);
             Assert.Throws<IOException>(() => _scene.Store.RetireDamaged());
             Assert.Equal("v", _scene.Read("behind"));
         }
 
-        FailReadOf(name, where);
+        FailReadOfUnreadable(name);
         Assert.Equal(1, _scene.Store.RetireDamaged());
 
         _scene.Files.Heal();
@@ -192,18 +190,11 @@ public sealed class RetireRuleTests : IDisposable
         Assert.Equal("v", _scene.Read("kept"));
     }
 
-    private void FailReadOf(string name, IndexedEntry where)
+    private void FailReadOfUnreadable(string name)
     {
-        // Of the calls before it: the footer and the value before.
+        // Behind the two reads of the footer and that of the value before.
         _scene.Files.Heal();
         _scene.Files.Fail(FileOperation.Read, name, skip: 3, times: 1);
-    }
-
-    private static Mutation Again(Mutation value)
-    {
-        var again = Mutation.Again(value.Entry!);
-        (again.Sequence, again.KeyHash) = (value.Sequence, value.KeyHash);
-        return again;
     }
 
     private void FailSyncOfOldest()

@@ -139,7 +139,6 @@ public sealed class TrustRuleTests : IDisposable
         AssertBegunAnew();
     }
 
-    // Seen to fail when an unknown boot id was taken for the same one.
     // Seen to fail when the exception left the withdrawal, which as a rule runs on a thread of its own: the process would have ended.
     [Fact]
     public void A_place_for_the_witness_that_is_no_path_is_a_failure_to_be_told_of()
@@ -155,6 +154,7 @@ public sealed class TrustRuleTests : IDisposable
         Assert.True(trust.IsSuspect);
     }
 
+    // Seen to fail when an unknown boot id was taken for the same one.
     [Fact]
     public void Where_the_system_does_not_say_which_run_it_is_only_a_closed_store_is_believed()
     {

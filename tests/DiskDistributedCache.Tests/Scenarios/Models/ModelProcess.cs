@@ -149,9 +149,9 @@ internal sealed class ModelProcess : IAsyncDisposable
         {
             // Where it is not stored everything goes; also because of a clear that the cache has made of itself.
             ExpectNothing();
-            truth = isDead ? stored.Clear() : stored;
             if (isDead)
             {
+                truth = stored.Clear();
                 _run.Evictions.Add(null);
             }
         }
