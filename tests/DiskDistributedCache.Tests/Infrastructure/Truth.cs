@@ -42,6 +42,10 @@ internal sealed class Truth
         ? new Truth(_versions.SetItem(key, version with { Deadline = Math.Max(version.Deadline, version.Expiry.DeadlineFrom(now)) }), _lastNumber)
         : this;
 
+    /// <summary>What has expired by now stays so, whatever a clock says later.</summary>
+    public Truth Bury(long now) => new(
+        _versions.RemoveRange(_versions.Where(version => version.Value.Deadline <= now).Select(version => version.Key)), _lastNumber);
+
     /// <summary>The newest value of a key, dead or alive.</summary>
     public byte[] ValueOf(string key) => _versions[key].Value;
 

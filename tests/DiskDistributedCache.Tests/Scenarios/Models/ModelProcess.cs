@@ -321,12 +321,21 @@ internal sealed class ModelProcess : IAsyncDisposable
 
     public Task StepAsync(ModelAct act) => (act switch
     {
-        ModelAct.Heartbeat => Cache.Tiers.HeartbeatOnceAsync(),
+        ModelAct.Heartbeat => HeartbeatAsync(),
         ModelAct.Probe => Cache.Tiers.ProbeOnceAsync(),
         ModelAct.Recover => Cache.Tiers.RecoverOnceAsync(),
         ModelAct.Trust => Cache.Tiers.TrustOnceAsync(),
         _ => Cache.DrainAsync(),
     }).WaitAsync(s_tooLong);
+
+    /// <summary>With a disk that is well the store has seen the time then, and so has every process after this one.</summary>
+    private async Task HeartbeatAsync()
+    {
+        long now = Now;
+        bool isWell = !IsStruck && IsBack;
+        await Cache.Tiers.HeartbeatOnceAsync();
+        _run.Truth = isWell && IsBack ? _run.Truth.Bury(now) : _run.Truth;
+    }
 
     /// <summary>The disk is well again, and nobody has noticed yet.</summary>
     public void HealDisk()

@@ -164,6 +164,9 @@ internal sealed class ModelRun : IDisposable
                 await Process.StepAsync(ModelAct.Trust);
                 await KillAsync();
                 break;
+            case ModelAct.GoBack:
+                await GoBackAsync(step.Number);
+                break;
             case ModelAct.Fail:
                 Fail(step);
                 break;
@@ -333,6 +336,20 @@ internal sealed class ModelRun : IDisposable
         }
     }
 
+    /// <summary>
+    /// The store has seen the time, and then the wall clock is set back, by less than the hour that costs everything: the next process goes on
+    /// from the time that the store has seen. Later the wall clock is set right.
+    /// </summary>
+    private async Task GoBackAsync(int number)
+    {
+        var back = TimeSpan.FromSeconds(1 + (number % 3000));
+        await Process.StepAsync(ModelAct.Heartbeat);
+        Time.WallClockError -= back;
+        await (number % 2 == 0 ? CloseAsync() : KillAsync());
+        await Process.CheckAsync();
+        Time.WallClockError += back;
+    }
+
     /// <summary>Closed with a fault it may hold the folder a little longer: the next one gets a copy.</summary>
     private async Task CloseAsync()
     {
@@ -341,7 +358,9 @@ internal sealed class ModelRun : IDisposable
         string[] kept = KeptInOrder();
         long now = closed.Cache.Clock.NowTicks;
         Saw(now);
+        bool isInOrder = closed is { IsStruck: false, IsBack: true };
         await closed.DisposeAsync();
+        Truth = isInOrder ? Truth.Bury(now) : Truth;
         await GoOnAsync(closed.IsStruck ? _disk.ImageOf(closed.Root) : closed.Root, kept, now);
     }
 

@@ -43,6 +43,9 @@ internal enum ModelAct
     Close,
     Kill,
     KillWhenTrusted,
+
+    /// <summary>The next process begins with a wall clock that was set back.</summary>
+    GoBack,
     Fail,
     Heal,
 }
@@ -60,7 +63,7 @@ internal readonly record struct ModelStep(ModelAct Act, int Key, int Number)
         (2, ModelAct.SetMany), (2, ModelAct.List), (2, ModelAct.TakeTicket), (3, ModelAct.SetWithTicket), (1, ModelAct.SetTooLarge),
         (5, ModelAct.GetLate), (3, ModelAct.SetLate), (2, ModelAct.TurnOver), (5, ModelAct.Advance), (6, ModelAct.GetLater), (2, ModelAct.SetWallClock), (3, ModelAct.Heartbeat), (2, ModelAct.Probe),
         (2, ModelAct.Recover), (2, ModelAct.Trust), (1, ModelAct.Drain), (2, ModelAct.Close), (2, ModelAct.Kill),
-        (2, ModelAct.KillWhenTrusted), (4, ModelAct.Fail), (2, ModelAct.Heal),
+        (2, ModelAct.KillWhenTrusted), (2, ModelAct.GoBack), (4, ModelAct.Fail), (2, ModelAct.Heal),
     ];
 
     /// <summary>How often each of the keys is drawn: some very often, so that much happens to one.</summary>
