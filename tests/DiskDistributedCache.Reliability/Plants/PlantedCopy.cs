@@ -90,20 +90,20 @@ internal sealed class PlantedCopy : IDisposable
     /// <summary>Runs a family with a bug switched on, or with none.</summary>
     /// <param name="family">Its name.</param>
     /// <param name="plant">The bug, or null.</param>
-    /// <param name="count">The number of cases; null for as many as the pull-request scale has.</param>
+    /// <param name="count">The number of cases.</param>
     /// <param name="seed">The seed of the run.</param>
     /// <param name="limit">The longest that it may take.</param>
     /// <param name="stopped">Ends the process.</param>
     /// <returns>The result, or what it printed where it left none.</returns>
     public async Task<(FamilyResult? Result, string Output)> RunFamilyAsync(
-        string family, string? plant, int? count, int seed, TimeSpan limit, CancellationToken stopped)
+        string family, string? plant, int count, int seed, TimeSpan limit, CancellationToken stopped)
     {
         string results = Path.Combine(_root, "results", plant ?? "none");
         string[] arguments =
         [
             Path.Combine(_root, Program, "bin", "Release", "net10.0", "DiskDistributedCache.Reliability.dll"),
             "--scale", "pr", "--only", family, "--stop-at-first", "--seed", seed.ToString(CultureInfo.InvariantCulture), "--out", results,
-            .. count is { } some ? (string[])["--count", some.ToString(CultureInfo.InvariantCulture)] : [],
+            "--count", count.ToString(CultureInfo.InvariantCulture),
         ];
         var (_, output) = await RunAsync(arguments, plant, limit, stopped);
         return (FamilyResult.ReadAll(results, family, Scale.Pr) is [var result, ..] ? result : null, output);
