@@ -107,6 +107,10 @@ internal sealed partial class EntryIndex
     /// <summary>Removes exactly this version.</summary>
     public bool RemoveIfSame(ulong keyHash, long sequence) => RemoveWhere(keyHash, entry => entry.Sequence == sequence);
 
+    /// <summary>Removes exactly this version if it has expired: another use may have extended it beyond what the caller knows.</summary>
+    public bool RemoveIfExpired(ulong keyHash, long sequence, long nowTicks) =>
+        RemoveWhere(keyHash, entry => entry.Sequence == sequence && entry.Deadline <= nowTicks);
+
     /// <summary>Removes exactly this version if its record is in this slot.</summary>
     public bool RemoveIfSame(ulong keyHash, long sequence, int slot) =>
         RemoveWhere(keyHash, entry => entry.Sequence == sequence && entry.Slot == slot);

@@ -45,11 +45,13 @@ internal sealed class Recovery(
     /// oldest first, so that the hole stays visible until everything before it is gone. Of a segment with damage the first bytes that
     /// do not verify go to quarantine before it is erased.
     /// </summary>
-    public LogMark Run(Superblock superblock)
+    /// <param name="superblock">The superblock of the store.</param>
+    /// <param name="isLastTry">Whether a header that the disk does not give counts as one that does not verify.</param>
+    public LogMark Run(Superblock superblock, bool isLastTry)
     {
         var mark = superblock.Mark;
         _highestSequence = mark.HighestSequence;
-        OpenSegments(isSynced: superblock.IsClean);
+        OpenSegments(isSynced: superblock.IsClean, isLastTry);
         SegmentFile? previous = null;
         foreach (var segment in segments.Ordered)
         {
@@ -84,23 +86,36 @@ internal sealed class Recovery(
     }
 
     /// <param name="isSynced">Whether the process before has seen to it that everything is durable.</param>
-    private void OpenSegments(bool isSynced)
+    /// <param name="isLastTry">See <see cref="Run"/>.</param>
+    private void OpenSegments(bool isSynced, bool isLastTry)
     {
-        byte[] block = new byte[SegmentFormat.HeaderBytes];
         foreach (long number in directory.SegmentNumbers(storeId))
         {
             var file = directory.Open(directory.SegmentOf(storeId, number), FileMode.Open);
             var seed = new SegmentSeed(storeId, number);
             var segment = new SegmentFile(number, segments.FreeSlot(), seed, file, file.Length) { IsSynced = isSynced };
             segments.Add(segment);
-            int read = file.Read(block, 0);
-            if (SegmentFormat.TryReadHeader(block.AsSpan(0, read), storeId, number, seed) is { } header)
+            try
             {
-                _headers[segment] = header;
-                if (header.CarriedFooterBytes > 0)
-                {
-                    CarryFooter(segment, header);
-                }
+                ReadHeader(segment);
+            }
+            catch (IOException exception) when (isLastTry)
+            {
+                listener.Faulted(exception);
+            }
+        }
+    }
+
+    private void ReadHeader(SegmentFile segment)
+    {
+        byte[] block = new byte[SegmentFormat.HeaderBytes];
+        int read = segment.File.Read(block, 0);
+        if (SegmentFormat.TryReadHeader(block.AsSpan(0, read), storeId, segment.Number, segment.Seed) is { } header)
+        {
+            _headers[segment] = header;
+            if (header.CarriedFooterBytes > 0)
+            {
+                CarryFooter(segment, header);
             }
         }
     }

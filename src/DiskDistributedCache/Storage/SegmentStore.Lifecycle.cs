@@ -13,17 +13,26 @@ internal sealed partial class SegmentStore
     /// <param name="quarantine">Where corrupt bytes go.</param>
     /// <param name="trust">What tells the next process whether it may believe the store.</param>
     /// <param name="listener">The tiers above.</param>
+    /// <param name="isLastTry">
+    /// Whether what the disk does not give counts as what does not verify. Else a single bad sector would keep the store closed for ever.
+    /// </param>
     public static SegmentStore Open(
-        CacheDirectory directory, StoreSettings settings, CacheClock clock, Quarantine quarantine, TrustMark trust, StoreListener listener)
+        CacheDirectory directory,
+        StoreSettings settings,
+        CacheClock clock,
+        Quarantine quarantine,
+        TrustMark trust,
+        StoreListener listener,
+        bool isLastTry = false)
     {
         directory.Prepare();
         directory.Lock();
         quarantine.Load();
-        var superblock = SuperblockFile.Open(directory, trust, clock, settings.Codec.Protects, previous: null);
+        var superblock = SuperblockFile.Open(directory, trust, clock, settings.Codec.Protects, previous: null, isLastTry);
         var store = new SegmentStore(directory, settings, clock, quarantine, trust, listener, superblock);
         try
         {
-            store.Recover();
+            store.Recover(isLastTry);
             return store;
         }
         catch
@@ -79,7 +88,8 @@ internal sealed partial class SegmentStore
     }
 
     /// <summary>Seals, syncs and marks the store as clean. Without this, or when it throws, the store is one of a killed process.</summary>
-    public void Close()
+    /// <returns>False, and no mark, where meanwhile the store has become one that owes something: what went was in the way, and is in memory only.</returns>
+    public bool TryClose()
     {
         CheckIdentity();
         if (_writer.HasAbandoned)
@@ -90,8 +100,14 @@ internal sealed partial class SegmentStore
         Seal();
         SyncEverything();
         _superblock.CheckIdentity();
+        if (_trust.IsSuspect)
+        {
+            return false;
+        }
+
         _superblock.WriteBoth(StateAs(isClean: true));
         _trust.Closed();
+        return true;
     }
 
     /// <summary>Erases what stores that were given up have left, a file at each step, until a step answers false.</summary>
@@ -132,7 +148,7 @@ internal sealed partial class SegmentStore
         _reclaim = new Reclaim(_directory, _settings, storeId, _segments, Index, Barriers, _writer, _reader, _clock, _listener);
     }
 
-    private void Recover()
+    private void Recover(bool isLastTry)
     {
         _directory.CreateStore(_superblock.Identity.StoreId);
         _directory.SyncFolder(_directory.Segments);
@@ -156,8 +172,8 @@ internal sealed partial class SegmentStore
             _clock.AdvanceTo(found.ClockHighWater);
             _directory.Delete(_directory.SpareOf(found.StoreId));
             var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers, _quarantine, _listener);
-            var end = recovery.Run(found);
-            var retained = recovery.MustBeginAnew ? [] : ReadRetained(recovery.Retained.Distinct());
+            var end = recovery.Run(found, isLastTry);
+            var retained = recovery.MustBeginAnew ? [] : ReadRetained(recovery.Retained.Distinct(), isLastTry);
             HasLostRetained = retained is null;
             if (recovery.MustBeginAnew || retained is null)
             {
@@ -182,16 +198,16 @@ internal sealed partial class SegmentStore
         _segments.Clear();
         _superblock.Dispose();
         _markedSegment = 0;
-        Use(SuperblockFile.Open(_directory, _trust, _clock, _settings.Codec.Protects, _superblock.Identity));
+        Use(SuperblockFile.Open(_directory, _trust, _clock, _settings.Codec.Protects, _superblock.Identity, isLastTry: false));
 
         // The barriers that are known have the numbers of before; what is written from here on has to be above them.
         _writer.ContinueAfter(new LogMark(0, 0, highestSequence));
-        Recover();
+        Recover(isLastTry: false);
     }
 
-    /// <returns>Null where one of them does not verify.</returns>
+    /// <returns>Null where one of them does not verify, or where the disk does not give one at the last try.</returns>
     /// <exception cref="IOException">They cannot be decrypted at present, or the disk does not give them: the opening has to be tried again.</exception>
-    private List<CacheEntry>? ReadRetained(IEnumerable<(ulong KeyHash, long Sequence)> recovered)
+    private List<CacheEntry>? ReadRetained(IEnumerable<(ulong KeyHash, long Sequence)> recovered, bool isLastTry)
     {
         var found = new List<CacheEntry>();
         foreach (var (keyHash, sequence) in recovered)
@@ -201,13 +217,7 @@ internal sealed partial class SegmentStore
                 continue;
             }
 
-            var outcome = _reader.ReadValue(_segments.At(where.Slot)!, where, out var entry);
-            if (outcome == ReadOutcome.KeysUnavailable)
-            {
-                throw new IOException("The keys that the store is encrypted with are not available.");
-            }
-
-            if (entry is null)
+            if (ReadRetained(where, isLastTry) is not { } entry)
             {
                 return null;
             }
@@ -216,6 +226,24 @@ internal sealed partial class SegmentStore
         }
 
         return found;
+    }
+
+    private CacheEntry? ReadRetained(in IndexedEntry where, bool isLastTry)
+    {
+        var outcome = ReadOutcome.Corrupt;
+        CacheEntry? entry = null;
+        try
+        {
+            outcome = _reader.ReadValue(_segments.At(where.Slot)!, where, out entry);
+        }
+        catch (IOException exception) when (isLastTry)
+        {
+            _listener.Faulted(exception);
+        }
+
+        return outcome == ReadOutcome.KeysUnavailable
+            ? throw new IOException("The keys that the store is encrypted with are not available.")
+            : entry;
     }
 
     /// <summary>What the system could not make durable it may also forget while it runs: then nothing vouches for the store.</summary>

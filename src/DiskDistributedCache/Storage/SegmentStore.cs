@@ -336,7 +336,7 @@ internal sealed partial class SegmentStore : IDisposable
         }
     }
 
-    private StoreState StateAs(bool isClean) => new(_writer.Mark, IsMarkFinal: !_writer.HasActive, isClean, _trust.IsSuspect && !isClean);
+    private StoreState StateAs(bool isClean) => new(_writer.Mark, IsMarkFinal: !_writer.HasActive, isClean, _trust.IsSuspect);
 
     /// <summary>
     /// Goes on to the next segment. As a rule the spare is there and costs no bytes, and what has to go is reclaimed afterwards, with

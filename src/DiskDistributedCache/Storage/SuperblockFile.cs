@@ -50,15 +50,16 @@ internal sealed class SuperblockFile : IDisposable
     /// The identity of a store that this process gave up. Then nothing that is found is believed, and the new store hashes keys
     /// the same way.
     /// </param>
+    /// <param name="isLastTry">Whether a superblock that the disk does not give counts as one that does not verify.</param>
     public static SuperblockFile Open(
-        CacheDirectory directory, TrustMark trust, CacheClock clock, bool isProtected, Superblock? previous)
+        CacheDirectory directory, TrustMark trust, CacheClock clock, bool isProtected, Superblock? previous, bool isLastTry)
     {
         var file = directory.Open(directory.Superblock, FileMode.OpenOrCreate);
         try
         {
             var here = (BootId: directory.ReadBootId(), directory.MountId);
             var (found, reason) = previous is null
-                ? Judge(file, here, directory, trust, clock, isProtected)
+                ? Judge(file, here, directory, trust, clock, isProtected, isLastTry)
                 : (null, "the content of the disk was given up");
             var identity = (found ?? NewIdentity(previous)) with
             {
@@ -129,9 +130,15 @@ internal sealed class SuperblockFile : IDisposable
     public void Dispose() => _file.Dispose();
 
     private static (Superblock? Found, string Reason) Judge(
-        StoreFile file, (Guid BootId, long MountId) here, CacheDirectory directory, TrustMark trust, CacheClock clock, bool isProtected)
+        StoreFile file,
+        (Guid BootId, long MountId) here,
+        CacheDirectory directory,
+        TrustMark trust,
+        CacheClock clock,
+        bool isProtected,
+        bool isLastTry)
     {
-        if (ReadSlots(file) is not var (first, second))
+        if (ReadSlots(file, isLastTry) is not var (first, second))
         {
             return (null, file.Length == 0 ? "there was none" : "the superblock does not verify");
         }
@@ -171,10 +178,19 @@ internal sealed class SuperblockFile : IDisposable
             : (null, "it was not closed clean and " + doubt);
     }
 
-    private static (Superblock First, Superblock Second)? ReadSlots(StoreFile file)
+    private static (Superblock First, Superblock Second)? ReadSlots(StoreFile file, bool isLastTry)
     {
         byte[] bytes = new byte[Superblock.SlotCount * Superblock.SlotBytes];
-        var read = bytes.AsSpan(0, file.Read(bytes, 0));
+        Span<byte> read = default;
+        try
+        {
+            read = bytes.AsSpan(0, file.Read(bytes, 0));
+        }
+        catch (IOException) when (isLastTry)
+        {
+            // As if nothing had been there to read.
+        }
+
         return read.Length == bytes.Length
             && file.Length == bytes.Length
             && Superblock.TryRead(read[..Superblock.SlotBytes], 0) is { } first

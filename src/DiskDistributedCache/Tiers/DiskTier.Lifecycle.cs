@@ -8,7 +8,13 @@ namespace DiskDistributedCache.Tiers;
 /// </content>
 internal sealed partial class DiskTier
 {
+    /// <summary>At this try what the disk does not give is given up: one bad sector must not keep a cache from its disk for ever.</summary>
+    private const int LastOpenTry = 3;
+
     private int _endedLanes;
+
+    // Only on the writer lane: how often in a row the store could not be opened, though nobody else has it.
+    private int _openFailureCount;
 
     // Only on the writer lane: whether there may be files of stores that were given up, and whether the last try to erase one failed.
     private bool _hasOtherStores;
@@ -33,7 +39,8 @@ internal sealed partial class DiskTier
         using var timing = _metrics.Time("an opening");
         try
         {
-            store = SegmentStore.Open(_directory, _settings, _clock, _quarantine, _trust, _listener);
+            bool isLastTry = _openFailureCount + 1 >= LastOpenTry;
+            store = SegmentStore.Open(_directory, _settings, _clock, _quarantine, _trust, _listener, isLastTry);
         }
         catch (Exception exception)
         {
@@ -48,6 +55,7 @@ internal sealed partial class DiskTier
             string id = NextFaultId();
             if (!_isWaitingForLock)
             {
+                _openFailureCount++;
                 _metrics.CountDiskErrors(1);
             }
 
@@ -195,9 +203,10 @@ internal sealed partial class DiskTier
             {
                 store.CheckIdentity();
                 WriteTouches(store);
-                _trust.Reset();
-                store.Close();
-                Log.StoreClosed(_logger);
+                if (TryClose(store))
+                {
+                    Log.StoreClosed(_logger);
+                }
             }
         }
         catch (Exception exception)
@@ -220,6 +229,31 @@ internal sealed partial class DiskTier
             _store?.Dispose();
             LaneEnded();
         }
+    }
+
+    /// <summary>
+    /// The touches, and the close itself, may have begun a segment and reclaimed another, and with it something that is retained: that is
+    /// written again first. Where it cannot be, the store is left as one that owes.
+    /// </summary>
+    private bool TryClose(SegmentStore store)
+    {
+        const int MaxTries = 3;
+        for (int tries = 0; tries < MaxTries; tries++)
+        {
+            TryWriteRetained();
+            if (_owesRetained)
+            {
+                return false;
+            }
+
+            _trust.Reset();
+            if (store.TryClose())
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>

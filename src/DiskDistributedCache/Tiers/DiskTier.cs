@@ -312,12 +312,13 @@ internal sealed partial class DiskTier : IDisposable
             return LookupOutcome.Miss;
         }
 
-        if (where.Deadline > _clock.NowTicks)
+        long now = _clock.NowTicks;
+        if (where.Deadline > now)
         {
             return LookupOutcome.Hit;
         }
 
-        Forget(store, where.KeyHash, where.Sequence, EvictionReason.Expired);
+        ForgetExpired(store, where.KeyHash, where.Sequence, now);
         return LookupOutcome.Miss;
     }
 
@@ -383,6 +384,12 @@ internal sealed partial class DiskTier : IDisposable
             Forget(store, store.HashOf(entry.Key), entry.Sequence, reason);
         }
     }
+
+    /// <summary>
+    /// The same for one whose deadline has passed by what the caller knows. False where the index knows of a later one, or of nothing.
+    /// </summary>
+    public bool ForgetExpired(CacheEntry entry, long nowTicks) =>
+        _store is { } store && ForgetExpired(store, store.HashOf(entry.Key), entry.Sequence, nowTicks);
 
     /// <summary>Whether a version is still the one that the index names; if so, it has been used.</summary>
     public bool TryUse(in IndexedEntry where) => _store is { } store && store.Index.TryMarkRead(where.KeyHash, where.Sequence);
@@ -506,6 +513,17 @@ internal sealed partial class DiskTier : IDisposable
         {
             _metrics.CountEviction(DiskCacheTier.Disk, reason);
         }
+    }
+
+    private bool ForgetExpired(SegmentStore store, ulong keyHash, long sequence, long nowTicks)
+    {
+        bool isForgotten = store.Index.RemoveIfExpired(keyHash, sequence, nowTicks);
+        if (isForgotten)
+        {
+            _metrics.CountEviction(DiskCacheTier.Disk, EvictionReason.Expired);
+        }
+
+        return isForgotten;
     }
 
     private void OnDropped(CacheEntry entry)

@@ -374,11 +374,10 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
             if (_disk.IsOpen)
             {
                 // The index first: what it names and memory has not is unknown, and this is known to be dead.
-                var reason = entry.IsExpired(now) ? EvictionReason.Expired : EvictionReason.Tag;
-                _disk.Forget(entry, reason);
+                Forget(entry, now);
                 if (_memory.RemoveIfSame(entry))
                 {
-                    _metrics.CountEviction(DiskCacheTier.Memory, reason);
+                    _metrics.CountEviction(DiskCacheTier.Memory, entry.IsExpired(now) ? EvictionReason.Expired : EvictionReason.Tag);
                 }
             }
 
@@ -451,8 +450,8 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
         long now = Clock.NowTicks;
         if (entry.IsExpired(now) || _disk.Barriers.Covers(entry.Tags, entry.Ticket))
         {
-            _disk.Forget(entry, entry.IsExpired(now) ? EvictionReason.Expired : EvictionReason.Tag);
-            return Missed(Lookup.Miss);
+            // One that was read before its deadline, and used by another reader meanwhile, is alive: it is read again.
+            return !Forget(entry, now) && mayTryAgain ? null : Missed(Lookup.Miss);
         }
 
         if (!TryPromote(entry))
@@ -470,6 +469,18 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
         return Lookup.Hit(entry, DiskCacheTier.Disk);
     }
 
+    /// <summary>Drops from the index what was found dead. False where another use of it has made it live on.</summary>
+    private bool Forget(CacheEntry entry, long now)
+    {
+        if (entry.IsExpired(now))
+        {
+            return _disk.ForgetExpired(entry, now);
+        }
+
+        _disk.Forget(entry, EvictionReason.Tag);
+        return true;
+    }
+
     /// <summary>Keeps in memory what was read from disk, if it is still the current version. Barriers are checked at every hit.</summary>
     private bool TryPromote(CacheEntry entry)
     {
@@ -478,6 +489,12 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
             if (!_disk.IsCurrent(entry.Key, entry.Sequence))
             {
                 return false;
+            }
+
+            if (_memory.Peek(entry.Key) is { } resident && resident.Sequence == entry.Sequence)
+            {
+                // It was read before that one was used.
+                entry.Deadline = Math.Max(entry.Deadline, resident.Deadline);
             }
 
             if ((_memory.BudgetBytes > 0 || entry.IsRetained) && _memory.Put(entry, pinned: false))

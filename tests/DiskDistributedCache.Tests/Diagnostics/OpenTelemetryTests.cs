@@ -31,7 +31,8 @@ public sealed class OpenTelemetryTests : IAsyncLifetime
         var metrics = new List<Metric>();
         var activities = new List<Activity>();
         var services = new ServiceCollection();
-        services.AddSingleton<IFileSystem>(new FaultyFileSystem());
+        var files = new FaultyFileSystem();
+        services.AddSingleton<IFileSystem>(files);
         services.AddDiskDistributedCache(options =>
             (options.Directory, options.WitnessDirectory, options.MaxMemoryBytes, options.IoTimeout, options.BreakDuration) =
                 (_store.Options.Directory, WitnessFolder.Path, 0, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(5)));
@@ -49,7 +50,12 @@ public sealed class OpenTelemetryTests : IAsyncLifetime
         using (var request = source.StartActivity("request"))
         {
             trace = request!.TraceId;
-            await cache.SetAsync("key", new byte[100], new DistributedCacheEntryOptions(), TestContext.Current.CancellationToken);
+
+            // A caller who does not have to wait has no activity.
+            var gate = files.Hold(FileOperation.Write, TierScene.Segments, times: 1);
+            var set = cache.SetAsync("key", new byte[100], new DistributedCacheEntryOptions(), TestContext.Current.CancellationToken);
+            gate.Open();
+            await set;
             await cache.GetAsync("key", TestContext.Current.CancellationToken);
         }
 

@@ -82,7 +82,7 @@ internal static class SegmentFuzz
         var quarantine = new Quarantine(s_directory.Value, s_clock, maxBytes: 0);
         var barriers = new TagBarriers();
         var recovery = new Recovery(s_directory.Value, FuzzTargets.StoreId, segments, index, barriers, quarantine, new NoTiers());
-        recovery.Run(superblock);
+        recovery.Run(superblock, isLastTry: false);
         isAnew = recovery.MustBeginAnew;
         if (isAnew)
         {

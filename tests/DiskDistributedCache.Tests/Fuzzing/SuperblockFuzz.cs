@@ -57,7 +57,8 @@ internal static class SuperblockFuzz
         var directory = s_directory.Value;
         File.WriteAllBytes(directory.Superblock, slots);
         using var trust = new TrustMark(directory, Guid.NewGuid());
-        using var file = SuperblockFile.Open(directory, trust, new CacheClock(new TestClock()), isProtected: false, previous: null);
+        using var file = SuperblockFile.Open(
+            directory, trust, new CacheClock(new TestClock()), isProtected: false, previous: null, isLastTry: false);
         FuzzTargets.Require(
             file.Found is null || (decoded.Count == Superblock.SlotCount && decoded.Any(slot => slot.StoreId == file.Found.StoreId)),
             "a store is believed that its superblock does not name");

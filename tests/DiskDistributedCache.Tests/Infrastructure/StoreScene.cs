@@ -89,7 +89,7 @@ internal sealed class StoreScene : IDisposable
 
     public void Close()
     {
-        Store.Close();
+        Assert.True(Store.TryClose());
         Kill();
     }
 

@@ -145,7 +145,7 @@ internal sealed class StoreSession : IDisposable
         return entry.Value;
     }
 
-    public void Close() => Store.Close();
+    public void Close() => Assert.True(Store.TryClose());
 
     public void Dispose()
     {

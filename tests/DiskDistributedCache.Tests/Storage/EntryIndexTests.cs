@@ -47,6 +47,22 @@ public sealed class EntryIndexTests
         Compare(keys);
     }
 
+    // Seen to fail when the deadline that the index has was not asked.
+    [Fact]
+    public void A_version_that_another_use_has_extended_is_not_dropped_as_expired()
+    {
+        long before = new DateTime(2030, 1, 1).Ticks;
+        long after = before + 100;
+        _index.SetRecovered(7, 10, before, slot: 1, offset: 0, length: 100);
+        Assert.Equal(before, _index.Touch(7, 10, after));
+
+        Assert.False(_index.RemoveIfExpired(7, 10, before));
+        Assert.False(_index.RemoveIfExpired(7, 9, after));
+        Assert.True(_index.TryGet(7, out _));
+        Assert.True(_index.RemoveIfExpired(7, 10, after));
+        Assert.False(_index.TryGet(7, out _));
+    }
+
     // Seen to fail when a version that has been overtaken was marked too.
     [Fact]
     public void Only_the_current_version_can_be_used()
