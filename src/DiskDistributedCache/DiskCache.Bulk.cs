@@ -121,7 +121,7 @@ public sealed partial class DiskCache
                 Key = head.Key.Space == KeySpace.Data && _prefix is not null ? head.Key.Text[_prefix.Length..] : head.Key.Text,
                 IsResponse = head.Key.Space == KeySpace.Output,
                 ValueBytes = head.ValueBytes,
-                ExpiresAt = head.Deadline == Expiry.Never ? null : new DateTimeOffset(head.Deadline, TimeSpan.Zero),
+                ExpiresAt = head.Deadline > DateTime.MaxValue.Ticks ? null : new DateTimeOffset(head.Deadline, TimeSpan.Zero),
                 SlidingExpiration = head.SlidingTicks > 0 ? TimeSpan.FromTicks(head.SlidingTicks) : null,
                 Tags = head.Tags.ToArray(),
                 Tier = tier,

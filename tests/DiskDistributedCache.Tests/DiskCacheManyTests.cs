@@ -134,6 +134,15 @@ public sealed class DiskCacheManyTests : IAsyncLifetime
         Assert.Equal(_environment.Time.GetUtcNow().AddSeconds(58), tagged.ExpiresAt!.Value, TimeSpan.FromSeconds(1));
     }
 
+    // Seen to fail with an ArgumentOutOfRangeException.
+    [Fact]
+    public async Task What_expires_after_the_last_date_that_there_is_is_listed_without_one()
+    {
+        await Cache.SetAsync("k", [1], new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromDays(3_650_000) }, Token);
+
+        Assert.Null((await ListAsync())["k"].ExpiresAt);
+    }
+
     [Fact]
     public async Task A_list_changes_nothing()
     {

@@ -32,8 +32,16 @@ internal sealed class DiskHealth(TimeProvider timeProvider, int memoryOnlyThresh
 
     public State Current => Volatile.Read(ref _state);
 
-    /// <summary>The store is open.</summary>
-    public void Opened() => Change(DiskCacheMode.Normal, reason: null);
+    /// <summary>The store is open. What failed on the way does not count any more.</summary>
+    public void Opened()
+    {
+        lock (_lock)
+        {
+            (_errorCount, _errorCountAtProbe) = (0, 0);
+        }
+
+        Change(DiskCacheMode.Normal, reason: null);
+    }
 
     /// <summary>The store cannot be opened. Returns whether that is news.</summary>
     public bool Unavailable(string reason) => Change(DiskCacheMode.MemoryOnly, reason);

@@ -20,8 +20,14 @@ internal sealed class DiskHealthMonitor : IDisposable
     public void Repeat(TimeProvider timeProvider, TimeSpan interval, Action<Action> step)
     {
         ITimer? timer = null;
-        timer = timeProvider.CreateTimer(
-            _ => step(() => timer!.Change(interval, Timeout.InfiniteTimeSpan)), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+
+        // Without what flows with the caller: the monitor outlives the request in which it was started.
+        using (ExecutionContext.IsFlowSuppressed() ? default(AsyncFlowControl?) : ExecutionContext.SuppressFlow())
+        {
+            timer = timeProvider.CreateTimer(
+                _ => step(() => timer!.Change(interval, Timeout.InfiniteTimeSpan)), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+
         lock (_timers)
         {
             if (_isDisposed)

@@ -208,6 +208,11 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
         }
     }
 
+    /// <summary>
+    /// Whether what is there under a name that anybody may use is not a file of this user: then it says nothing, and to open it might be to wait.
+    /// </summary>
+    public static bool IsForeign(string path) => NativeIo.IsForeign(path);
+
     public StoreFile OpenToRead(string path) =>
         new(fileSystem, path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, counts: Counts);
 
@@ -252,8 +257,8 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
 
     /// <summary>Folders of stores that are not this one: left behind when a store was given up.</summary>
     public IReadOnlyList<string> OtherStores(Guid storeId) =>
-        [.. fileSystem.Directory.EnumerateDirectories(Segments).Where(path =>
-            !string.Equals(fileSystem.Path.GetFileName(path), storeId.ToString("N"), StringComparison.OrdinalIgnoreCase))];
+        [.. fileSystem.Directory.EnumerateDirectories(Segments).Where(path => fileSystem.DirectoryInfo.New(path).LinkTarget is null
+            && !string.Equals(fileSystem.Path.GetFileName(path), storeId.ToString("N"), StringComparison.OrdinalIgnoreCase))];
 
     public IReadOnlyList<IFileInfo> FilesIn(string folder) =>
         fileSystem.Directory.Exists(folder) ? fileSystem.DirectoryInfo.New(folder).GetFiles() : [];
@@ -336,7 +341,22 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
         const int SharingViolation = unchecked((int)0x80070020);
         try
         {
-            return new StoreFile(fileSystem, path, mode, FileAccess.ReadWrite, FileShare.None);
+            var file = new StoreFile(fileSystem, path, mode, FileAccess.ReadWrite, FileShare.None);
+            try
+            {
+                if (file.TryLock())
+                {
+                    return file;
+                }
+            }
+            catch
+            {
+                file.Dispose();
+                throw;
+            }
+
+            file.Dispose();
+            return null;
         }
         catch (IOException exception) when (exception.HResult is WouldBlock or WouldBlockElsewhere or SharingViolation)
         {

@@ -107,9 +107,22 @@ internal sealed partial class EntryIndex
     /// <summary>Removes exactly this version.</summary>
     public bool RemoveIfSame(ulong keyHash, long sequence) => RemoveWhere(keyHash, entry => entry.Sequence == sequence);
 
-    /// <summary>Removes exactly this version if it has expired: another use may have extended it beyond what the caller knows.</summary>
-    public bool RemoveIfExpired(ulong keyHash, long sequence, long nowTicks) =>
-        RemoveWhere(keyHash, entry => entry.Sequence == sequence && entry.Deadline <= nowTicks);
+    /// <summary>
+    /// Removes exactly this version if it has expired, and says whether it did; where it has not, because another use has extended it beyond what the caller
+    /// knows, <paramref name="deadline"/> is until when it lives, else 0.
+    /// </summary>
+    public bool RemoveIfExpired(ulong keyHash, long sequence, long nowTicks, out long deadline)
+    {
+        long later = 0;
+        bool isRemoved = RemoveWhere(keyHash, entry =>
+        {
+            bool isSame = entry.Sequence == sequence;
+            later = isSame && entry.Deadline > nowTicks ? entry.Deadline : 0;
+            return isSame && later == 0;
+        });
+        deadline = later;
+        return isRemoved;
+    }
 
     /// <summary>Removes exactly this version if its record is in this slot.</summary>
     public bool RemoveIfSame(ulong keyHash, long sequence, int slot) =>

@@ -45,6 +45,13 @@ internal static class Faults
     };
 }
 
+/// <summary>The disk does not give something that an opening has to read. Another opening may get it, or may go without.</summary>
+internal sealed class UnreadableException : IOException
+{
+    public UnreadableException(IOException inner)
+        : base(inner.Message, inner) => HResult = inner.HResult;
+}
+
 /// <summary>
 /// The store itself says that there is no room: what it would have to add would not leave free what has to stay free, and nothing of
 /// its own is left that could go instead. <see cref="FaultKind.Full"/>, and not worth another try at once.

@@ -11,11 +11,19 @@ internal static partial class NativeIo
 {
     private const int Interrupted = 4; // EINTR
     private const int ReadOnly = 0;
+    private const int CloseOnExec = 0x80000; // O_CLOEXEC, Linux
+    private const int GetStatusFlags = 3; // F_GETFL
+    private const int SetStatusFlags = 4; // F_SETFL
+    private const int NoAccessTime = 0x40000; // O_NOATIME, Linux
+    private const int LockExclusively = 2; // LOCK_EX
+    private const int LockWithoutWaiting = 4; // LOCK_NB
     private const int NoWait = 8; // RWF_NOWAIT
 
     private const int CurrentDirectory = -100; // AT_FDCWD
     private const int NoFollow = 0x100; // AT_SYMLINK_NOFOLLOW
     private const int EmptyPath = 0x1000; // AT_EMPTY_PATH
+    private const int StatusBytes = 256; // struct statx, on every architecture
+    private const uint ModeAndUser = 0xB; // STATX_TYPE, STATX_MODE, STATX_UID
     private const uint InodeNumber = 0x100; // STATX_INO
     private const uint UniqueMountId = 0x4000; // STATX_MNT_ID_UNIQUE, Linux 6.8
     private const int NoEntry = 2; // ENOENT
@@ -52,14 +60,77 @@ internal static partial class NativeIo
             return;
         }
 
-        using var handle = new SafeFileHandle(Open(path, ReadOnly), ownsHandle: true);
-        if (handle.IsInvalid)
+        using var handle = OpenDirectory(path);
+        Sync(handle);
+    }
+
+    private static SafeFileHandle OpenDirectory(string path)
+    {
+        while (true)
+        {
+            var handle = new SafeFileHandle(Open(path, OperatingSystem.IsLinux() ? ReadOnly | CloseOnExec : ReadOnly), ownsHandle: true);
+            if (!handle.IsInvalid)
+            {
+                return handle;
+            }
+
+            int error = Marshal.GetLastPInvokeError();
+            handle.Dispose();
+            if (error != Interrupted)
+            {
+                throw new IOException($"open of the directory failed: {Marshal.GetPInvokeErrorMessage(error)}", error);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Makes a lock certain that .NET has asked for: it ignores a file system that has none, and may be told not to lock at all. Taking it again is taking
+    /// it. Does nothing on Windows, where opening a file is the lock.
+    /// </summary>
+    /// <returns>False where another process has it.</returns>
+    /// <exception cref="IOException">There is no lock to be had.</exception>
+    public static bool TryLock(SafeFileHandle handle)
+    {
+        const int WouldBlock = 11; // EWOULDBLOCK, Linux
+        const int WouldBlockElsewhere = 35; // macOS
+        while (!OperatingSystem.IsWindows() && Flock(handle, LockExclusively | LockWithoutWaiting) != 0)
         {
             int error = Marshal.GetLastPInvokeError();
-            throw new IOException($"open of the directory failed: {Marshal.GetPInvokeErrorMessage(error)}", error);
+            if (error is WouldBlock or WouldBlockElsewhere)
+            {
+                return false;
+            }
+
+            if (error != Interrupted)
+            {
+                throw new IOException($"The file system gives no lock: {Marshal.GetPInvokeErrorMessage(error)}", error);
+            }
         }
 
-        Sync(handle);
+        return true;
+    }
+
+    /// <summary>
+    /// Whether reading a file touches nothing but the file: where it may, the time of the last access is not kept from here on, because to note it may have
+    /// to wait for the disk, also when the bytes have not to.
+    /// </summary>
+    public static bool TryForgetAccessTime(SafeFileHandle handle)
+    {
+        if (s_lacksCachedReads)
+        {
+            return false;
+        }
+
+        try
+        {
+            int flags = ControlFile(handle, GetStatusFlags, 0);
+            return flags >= 0 && ControlFile(handle, SetStatusFlags, flags | NoAccessTime) == 0;
+        }
+        catch (ObjectDisposedException)
+        {
+            // The segment was erased meanwhile.
+            return false;
+        }
     }
 
     /// <summary>
@@ -123,29 +194,50 @@ internal static partial class NativeIo
     public static FileIdentity? IdentityOf(string path) =>
         OperatingSystem.IsLinux() ? Identify(CurrentDirectory, path, NoFollow) : null;
 
+    /// <summary>Whether a path names something that is not a file of this user; false where there is none, or the operating system does not say.</summary>
+    /// <exception cref="IOException">The file system failed.</exception>
+    public static unsafe bool IsForeign(string path)
+    {
+        const int TypeOfFile = 0xF000; // S_IFMT
+        const int RegularFile = 0x8000; // S_IFREG
+        byte* status = stackalloc byte[StatusBytes];
+        return OperatingSystem.IsLinux()
+            && TryGetStatus(CurrentDirectory, path, NoFollow, ModeAndUser, status)
+            && ((*(ushort*)(status + 0x1C) & TypeOfFile) != RegularFile || *(uint*)(status + 0x14) != GetEffectiveUser());
+    }
+
     private static unsafe FileIdentity? Identify(int directory, string path, int flags)
     {
-        // struct statx is 256 bytes on every architecture.
-        byte* status = stackalloc byte[256];
-        try
+        byte* status = stackalloc byte[StatusBytes];
+        if (!TryGetStatus(directory, path, flags, InodeNumber | UniqueMountId, status))
         {
-            if (Statx(directory, path, flags, InodeNumber | UniqueMountId, status) != 0)
-            {
-                int error = Marshal.GetLastPInvokeError();
-                return error is NoEntry or NotADirectory or NoSuchCall
-                    ? null
-                    : throw new IOException($"statx failed: {Marshal.GetPInvokeErrorMessage(error)}", error);
-            }
-        }
-        catch (EntryPointNotFoundException)
-        {
-            // A libc without the call.
             return null;
         }
 
         bool hasMountId = (*(uint*)status & UniqueMountId) != 0;
         ulong device = ((ulong)*(uint*)(status + 0x88) << 32) | *(uint*)(status + 0x8C);
         return new FileIdentity(device, *(ulong*)(status + 0x20), hasMountId ? *(long*)(status + 0x90) : 0);
+    }
+
+    private static unsafe bool TryGetStatus(int directory, string path, int flags, uint mask, byte* status)
+    {
+        try
+        {
+            if (Statx(directory, path, flags, mask, status) == 0)
+            {
+                return true;
+            }
+
+            int error = Marshal.GetLastPInvokeError();
+            return error is NoEntry or NotADirectory or NoSuchCall
+                ? false
+                : throw new IOException($"statx failed: {Marshal.GetPInvokeErrorMessage(error)}", error);
+        }
+        catch (EntryPointNotFoundException)
+        {
+            // A libc without the call.
+            return false;
+        }
     }
 
     private unsafe struct IoVector
@@ -159,6 +251,16 @@ internal static partial class NativeIo
 
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static unsafe partial int Statx(int directory, string path, int flags, uint mask, byte* status);
+
+    [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
+    private static partial int Flock(SafeFileHandle handle, int operation);
+
+    // Variadic in C, which makes no difference to how an int is passed on 64-bit Linux.
+    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    private static partial int ControlFile(SafeFileHandle handle, int command, int argument);
+
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    private static partial uint GetEffectiveUser();
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int Fsync(SafeFileHandle handle);

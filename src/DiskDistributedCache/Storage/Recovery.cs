@@ -46,7 +46,8 @@ internal sealed class Recovery(
     /// do not verify go to quarantine before it is erased.
     /// </summary>
     /// <param name="superblock">The superblock of the store.</param>
-    /// <param name="isLastTry">Whether a header that the disk does not give counts as one that does not verify.</param>
+    /// <param name="isLastTry">Whether what the disk does not give counts as what does not verify.</param>
+    /// <exception cref="UnreadableException">The disk does not give something, and it is not the last try. Nothing was changed.</exception>
     public LogMark Run(Superblock superblock, bool isLastTry)
     {
         var mark = superblock.Mark;
@@ -60,7 +61,7 @@ internal sealed class Recovery(
                 Hole(upTo: previous.Number);
             }
 
-            TryRecover(segment, superblock);
+            TryRecover(segment, superblock, isLastTry);
             previous = segment;
         }
 
@@ -95,14 +96,27 @@ internal sealed class Recovery(
             var seed = new SegmentSeed(storeId, number);
             var segment = new SegmentFile(number, segments.FreeSlot(), seed, file, file.Length) { IsSynced = isSynced };
             segments.Add(segment);
-            try
+            TryRead(() => ReadHeader(segment), isLastTry);
+        }
+    }
+
+    /// <summary>Returns false where the disk does not give what is read. That counts as damage, but not before the last try.</summary>
+    private bool TryRead(Action read, bool isLastTry)
+    {
+        try
+        {
+            read();
+            return true;
+        }
+        catch (IOException exception)
+        {
+            if (!isLastTry)
             {
-                ReadHeader(segment);
+                throw new UnreadableException(exception);
             }
-            catch (IOException exception) when (isLastTry)
-            {
-                listener.Faulted(exception);
-            }
+
+            listener.Faulted(exception);
+            return false;
         }
     }
 
@@ -137,15 +151,10 @@ internal sealed class Recovery(
     }
 
     /// <summary>A segment that the disk does not give is a hole like one that does not verify.</summary>
-    private void TryRecover(SegmentFile segment, Superblock superblock)
+    private void TryRecover(SegmentFile segment, Superblock superblock, bool isLastTry)
     {
-        try
+        if (!TryRead(() => Recover(segment, superblock), isLastTry))
         {
-            Recover(segment, superblock);
-        }
-        catch (IOException exception)
-        {
-            listener.Faulted(exception);
             Hole(upTo: segment.Number);
         }
     }

@@ -210,6 +210,7 @@ internal sealed partial class SegmentStore
     private List<CacheEntry>? ReadRetained(IEnumerable<(ulong KeyHash, long Sequence)> recovered, bool isLastTry)
     {
         var found = new List<CacheEntry>();
+        bool areAllThere = true;
         foreach (var (keyHash, sequence) in recovered)
         {
             if (!Index.TryGet(keyHash, out var where) || where.Sequence != sequence || where.Deadline <= _clock.NowTicks)
@@ -217,15 +218,18 @@ internal sealed partial class SegmentStore
                 continue;
             }
 
-            if (ReadRetained(where, isLastTry) is not { } entry)
+            // All of them: while keys are away nothing is given up for another one's sake.
+            if (ReadRetained(where, isLastTry) is { } entry)
             {
-                return null;
+                found.Add(entry);
             }
-
-            found.Add(entry);
+            else
+            {
+                areAllThere = false;
+            }
         }
 
-        return found;
+        return areAllThere ? found : null;
     }
 
     private CacheEntry? ReadRetained(in IndexedEntry where, bool isLastTry)
@@ -236,8 +240,13 @@ internal sealed partial class SegmentStore
         {
             outcome = _reader.ReadValue(_segments.At(where.Slot)!, where, out entry);
         }
-        catch (IOException exception) when (isLastTry)
+        catch (IOException exception)
         {
+            if (!isLastTry)
+            {
+                throw new UnreadableException(exception);
+            }
+
             _listener.Faulted(exception);
         }
 

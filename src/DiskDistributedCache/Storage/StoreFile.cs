@@ -22,6 +22,9 @@ internal sealed class StoreFile : IDisposable
     private readonly Lock _streamLock = new();
     private readonly StoreCounts? _counts;
 
+    // Whether that waits for nothing; found out with the first such read.
+    private CachedReads _cachedReads;
+
     public StoreFile(
         IFileSystem fileSystem,
         string path,
@@ -107,7 +110,7 @@ internal sealed class StoreFile : IDisposable
     /// </summary>
     public bool TryReadCached(Span<byte> to, long offset)
     {
-        if (_handle is null || !_isReal || NativeIo.TryReadCached(_handle, to, offset) != to.Length)
+        if (!HasCachedReads() || NativeIo.TryReadCached(_handle!, to, offset) != to.Length)
         {
             return false;
         }
@@ -165,6 +168,20 @@ internal sealed class StoreFile : IDisposable
         }
     }
 
+    /// <summary>Takes the lock of a file that was opened for one process alone. False where another has it.</summary>
+    /// <exception cref="IOException">There is no lock to be had.</exception>
+    public bool TryLock() => _handle is null || NativeIo.TryLock(_handle);
+
+    private bool HasCachedReads()
+    {
+        if (_cachedReads == CachedReads.Unknown)
+        {
+            _cachedReads = _handle is not null && _isReal && NativeIo.TryForgetAccessTime(_handle) ? CachedReads.Had : CachedReads.Missing;
+        }
+
+        return _cachedReads == CachedReads.Had;
+    }
+
     private int ReadOnce(Span<byte> to, long offset)
     {
         if (_handle is not null)
@@ -177,5 +194,12 @@ internal sealed class StoreFile : IDisposable
             _stream!.Position = offset;
             return _stream.Read(to);
         }
+    }
+
+    private enum CachedReads : byte
+    {
+        Unknown,
+        Had,
+        Missing,
     }
 }

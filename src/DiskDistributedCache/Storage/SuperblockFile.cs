@@ -138,7 +138,17 @@ internal sealed class SuperblockFile : IDisposable
         bool isProtected,
         bool isLastTry)
     {
-        if (ReadSlots(file, isLastTry) is not var (first, second))
+        (Superblock, Superblock)? slots;
+        try
+        {
+            slots = ReadSlots(file);
+        }
+        catch (IOException exception)
+        {
+            return isLastTry ? (null, "the superblock cannot be read") : throw new UnreadableException(exception);
+        }
+
+        if (slots is not var (first, second))
         {
             return (null, file.Length == 0 ? "there was none" : "the superblock does not verify");
         }
@@ -178,19 +188,10 @@ internal sealed class SuperblockFile : IDisposable
             : (null, "it was not closed clean and " + doubt);
     }
 
-    private static (Superblock First, Superblock Second)? ReadSlots(StoreFile file, bool isLastTry)
+    private static (Superblock First, Superblock Second)? ReadSlots(StoreFile file)
     {
         byte[] bytes = new byte[Superblock.SlotCount * Superblock.SlotBytes];
-        Span<byte> read = default;
-        try
-        {
-            read = bytes.AsSpan(0, file.Read(bytes, 0));
-        }
-        catch (IOException) when (isLastTry)
-        {
-            // As if nothing had been there to read.
-        }
-
+        var read = bytes.AsSpan(0, file.Read(bytes, 0));
         return read.Length == bytes.Length
             && file.Length == bytes.Length
             && Superblock.TryRead(read[..Superblock.SlotBytes], 0) is { } first

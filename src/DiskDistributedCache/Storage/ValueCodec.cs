@@ -149,7 +149,8 @@ internal sealed class ValueCodec
     /// <summary>Whether the values of a key space may be on disk in protected form only. The cache's own probe is random bytes.</summary>
     public bool IsToBeProtected(KeySpace space) => Protects && space != KeySpace.Probe;
 
-    private bool IsPaused => Volatile.Read(ref _pausedUntil) > _clock!.NowTicks;
+    /// <summary>Whether the protector is left alone for a moment.</summary>
+    public bool IsPaused => Volatile.Read(ref _pausedUntil) > _clock!.NowTicks;
 
     private StoredValue Encode(CacheEntry entry)
     {
@@ -184,6 +185,11 @@ internal sealed class ValueCodec
                 }
 
                 throw new CryptographicException("The protector returned nothing.");
+            }
+            catch (Exception) when (Works())
+            {
+                // It is this value that it does not take, and will not take: neither the others nor the disk pay for it.
+                return StoredValue.Refused;
             }
             catch (Exception exception)
             {

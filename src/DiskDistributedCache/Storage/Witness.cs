@@ -111,6 +111,12 @@ internal sealed class Witness(CacheDirectory directory)
         var ids = new List<Guid>();
         try
         {
+            if (CacheDirectory.IsForeign(path))
+            {
+                // The folder of the store is this user's alone, so another user has no store here to vouch for or to revoke.
+                return null;
+            }
+
             using var file = directory.OpenToRead(path);
             Span<byte> content = stackalloc byte[2 * IdBytes];
             int read = file.Read(content, 0);

@@ -299,13 +299,19 @@ internal sealed partial class WriteLane
     }
 
     /// <summary>
-    /// Forgets everything that is waiting; what makes up for that happens in the same moment. The callers are let go.
+    /// Forgets everything that is waiting; what makes up for that happens in the same moment. The callers are let go. False, and nothing is done, where the lane
+    /// has ended.
     /// </summary>
-    public void DropAll(Action makeUp)
+    public bool TryDropAll(Action makeUp)
     {
         bool isDue;
         lock (_lock)
         {
+            if (_hasEnded)
+            {
+                return false;
+            }
+
             isDue = OweWhere(_ => true);
             _queue.Clear();
             _owedGeneration++;
@@ -313,6 +319,7 @@ internal sealed partial class WriteLane
         }
 
         AfterOwing(isDue);
+        return true;
     }
 
     /// <summary>

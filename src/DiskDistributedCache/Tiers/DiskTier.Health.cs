@@ -77,14 +77,20 @@ internal sealed partial class DiskTier
                 _settings.Codec.Encode(mutation);
                 if (mutation.Stored == StoredValue.Refused)
                 {
-                    // Nor will the next one be taken. It stays in memory, and is tried again.
+                    // It stays in memory, and is tried again.
                     if (entry.IsRetained)
                     {
                         WriteRetainedAgain();
                     }
 
                     _store.Index.RemoveIfSame(mutation.KeyHash, mutation.Sequence, EntryIndex.PendingSlot);
-                    break;
+                    if (_settings.Codec.IsPaused)
+                    {
+                        // Nor will the next one be taken.
+                        break;
+                    }
+
+                    continue;
                 }
 
                 batch.Add(mutation);
@@ -426,14 +432,20 @@ internal sealed partial class DiskTier
     /// <summary>Too much is owed to be kept: what is on disk is given up instead of the truth. Memory keeps what it has.</summary>
     private void GiveUpOwed()
     {
-        // Elsewhere: a caller is here, and has locks.
-        Elsewhere(() => Log.OwedOverflow(_logger, MaxOwedCount));
-        _writer.DropAll(() =>
+        bool isDropped = _writer.TryDropAll(() =>
         {
             // Counted: the lane may just be starting over, with less than what is dropped here.
             _giveUps++;
             _isGivenUp = true;
         });
+        if (!isDropped)
+        {
+            // The cache is being closed, and the last of it is written.
+            return;
+        }
+
+        // Elsewhere: a caller is here, and has locks.
+        Elsewhere(() => Log.OwedOverflow(_logger, MaxOwedCount));
         _store?.Index.Clear(long.MaxValue);
         _listener.ContentGivenUp();
         PostOnLane(() =>

@@ -13,8 +13,8 @@ internal sealed partial class DiskTier
 
     private int _endedLanes;
 
-    // Only on the writer lane: how often in a row the store could not be opened, though nobody else has it.
-    private int _openFailureCount;
+    // Only on the writer lane: in how many openings in a row the disk has not given what it had to.
+    private int _unreadableCount;
 
     // Only on the writer lane: whether there may be files of stores that were given up, and whether the last try to erase one failed.
     private bool _hasOtherStores;
@@ -39,7 +39,7 @@ internal sealed partial class DiskTier
         using var timing = _metrics.Time("an opening");
         try
         {
-            bool isLastTry = _openFailureCount + 1 >= LastOpenTry;
+            bool isLastTry = _unreadableCount + 1 >= LastOpenTry;
             store = SegmentStore.Open(_directory, _settings, _clock, _quarantine, _trust, _listener, isLastTry);
         }
         catch (Exception exception)
@@ -53,9 +53,9 @@ internal sealed partial class DiskTier
             Elsewhere(_trust.WithdrawAgain);
             _isWaitingForLock = exception is StoreInUseException;
             string id = NextFaultId();
+            _unreadableCount = exception is UnreadableException ? _unreadableCount + 1 : 0;
             if (!_isWaitingForLock)
             {
-                _openFailureCount++;
                 _metrics.CountDiskErrors(1);
             }
 
@@ -198,15 +198,9 @@ internal sealed partial class DiskTier
         using var activity = _metrics.Activities.Close();
         try
         {
-            TryWriteRetained();
-            if (_store is { } store && _writer.QueuedCount == 0 && !_isGivenUp && !_owesRetained)
+            if (_store is { } store && TryClose(store))
             {
-                store.CheckIdentity();
-                WriteTouches(store);
-                if (TryClose(store))
-                {
-                    Log.StoreClosed(_logger);
-                }
+                Log.StoreClosed(_logger);
             }
         }
         catch (Exception exception)
@@ -215,7 +209,6 @@ internal sealed partial class DiskTier
             if (exception is StoreGoneException)
             {
                 LoseStore();
-                _trust.WithdrawAgain();
             }
 
             string id = NextFaultId();
@@ -225,6 +218,7 @@ internal sealed partial class DiskTier
         }
         finally
         {
+            LeaveWord();
             _trusting?.TrySetResult();
             _store?.Dispose();
             LaneEnded();
@@ -232,18 +226,26 @@ internal sealed partial class DiskTier
     }
 
     /// <summary>
-    /// The touches, and the close itself, may have begun a segment and reclaimed another, and with it something that is retained: that is
+    /// The touches, the close itself, and what is written again for it may begin a segment and reclaim another, and with it something that is retained: that is
     /// written again first. Where it cannot be, the store is left as one that owes.
     /// </summary>
     private bool TryClose(SegmentStore store)
     {
         const int MaxTries = 3;
-        for (int tries = 0; tries < MaxTries; tries++)
+        TryWriteRetained();
+        if (_writer.QueuedCount > 0 || _isGivenUp)
+        {
+            return false;
+        }
+
+        store.CheckIdentity();
+        WriteTouches(store);
+        for (int tries = 0; tries < MaxTries && !_isGivenUp; tries++)
         {
             TryWriteRetained();
             if (_owesRetained)
             {
-                return false;
+                continue;
             }
 
             _trust.Reset();
@@ -251,9 +253,28 @@ internal sealed partial class DiskTier
             {
                 return true;
             }
+
+            if (!_owesRetained)
+            {
+                // Somebody else has taken the trust back, and not for something that could be written here.
+                return false;
+            }
         }
 
         return false;
+    }
+
+    /// <summary>No heartbeat follows: what is owed is said here once more, in case that it could not be told before.</summary>
+    private void LeaveWord()
+    {
+        if (_isGivenUp)
+        {
+            _trust.WithdrawAgain();
+        }
+        else if (_trust.IsSuspect)
+        {
+            TryOnDisk("the last heartbeat", store => store.Heartbeat());
+        }
     }
 
     /// <summary>

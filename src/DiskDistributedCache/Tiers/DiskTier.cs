@@ -318,8 +318,9 @@ internal sealed partial class DiskTier : IDisposable
             return LookupOutcome.Hit;
         }
 
-        ForgetExpired(store, where.KeyHash, where.Sequence, now);
-        return LookupOutcome.Miss;
+        long deadline = ForgetExpired(store, where.KeyHash, where.Sequence, now);
+        where = where with { Deadline = deadline };
+        return deadline > now ? LookupOutcome.Hit : LookupOutcome.Miss;
     }
 
     /// <summary>Reads a version that needs no waiting: the operating system has it in memory.</summary>
@@ -386,10 +387,11 @@ internal sealed partial class DiskTier : IDisposable
     }
 
     /// <summary>
-    /// The same for one whose deadline has passed by what the caller knows. False where the index knows of a later one, or of nothing.
+    /// The same for one whose deadline has passed by what the caller knows. Returns the later one that the index knows, because another use has
+    /// extended it; 0 where it is dead.
     /// </summary>
-    public bool ForgetExpired(CacheEntry entry, long nowTicks) =>
-        _store is { } store && ForgetExpired(store, store.HashOf(entry.Key), entry.Sequence, nowTicks);
+    public long ForgetExpired(CacheEntry entry, long nowTicks) =>
+        _store is { } store ? ForgetExpired(store, store.HashOf(entry.Key), entry.Sequence, nowTicks) : 0;
 
     /// <summary>Whether a version is still the one that the index names; if so, it has been used.</summary>
     public bool TryUse(in IndexedEntry where) => _store is { } store && store.Index.TryMarkRead(where.KeyHash, where.Sequence);
@@ -515,15 +517,14 @@ internal sealed partial class DiskTier : IDisposable
         }
     }
 
-    private bool ForgetExpired(SegmentStore store, ulong keyHash, long sequence, long nowTicks)
+    private long ForgetExpired(SegmentStore store, ulong keyHash, long sequence, long nowTicks)
     {
-        bool isForgotten = store.Index.RemoveIfExpired(keyHash, sequence, nowTicks);
-        if (isForgotten)
+        if (store.Index.RemoveIfExpired(keyHash, sequence, nowTicks, out long deadline))
         {
             _metrics.CountEviction(DiskCacheTier.Disk, EvictionReason.Expired);
         }
 
-        return isForgotten;
+        return deadline;
     }
 
     private void OnDropped(CacheEntry entry)

@@ -371,17 +371,10 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
         if (entry.IsExpired(now) || _disk.Barriers.Covers(entry.Tags, entry.Ticket))
         {
             // While the store is being opened the numbers of barriers and entries do not go together for a moment.
-            if (_disk.IsOpen)
+            if (!_disk.IsOpen || TryForget(entry, now))
             {
-                // The index first: what it names and memory has not is unknown, and this is known to be dead.
-                Forget(entry, now);
-                if (_memory.RemoveIfSame(entry))
-                {
-                    _metrics.CountEviction(DiskCacheTier.Memory, entry.IsExpired(now) ? EvictionReason.Expired : EvictionReason.Tag);
-                }
+                return null;
             }
-
-            return null;
         }
 
         // A barrier may have been forgotten since the entry was found. Memory is swept before that, so what is still there is alive.
@@ -448,10 +441,9 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
         }
 
         long now = Clock.NowTicks;
-        if (entry.IsExpired(now) || _disk.Barriers.Covers(entry.Tags, entry.Ticket))
+        if ((entry.IsExpired(now) || _disk.Barriers.Covers(entry.Tags, entry.Ticket)) && TryForget(entry, now))
         {
-            // One that was read before its deadline, and used by another reader meanwhile, is alive: it is read again.
-            return !Forget(entry, now) && mayTryAgain ? null : Missed(Lookup.Miss);
+            return Missed(Lookup.Miss);
         }
 
         if (!TryPromote(entry))
@@ -469,15 +461,35 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
         return Lookup.Hit(entry, DiskCacheTier.Disk);
     }
 
-    /// <summary>Drops from the index what was found dead. False where another use of it has made it live on.</summary>
-    private bool Forget(CacheEntry entry, long now)
+    /// <summary>
+    /// Drops what was found dead, from the index first: what that names and memory has not is unknown, and this is known to be dead. False where it is alive:
+    /// another use has extended it, and the index knows.
+    /// </summary>
+    private bool TryForget(CacheEntry entry, long now)
     {
-        if (entry.IsExpired(now))
+        // Asked once: the deadline may move at any moment.
+        bool isExpired = entry.IsExpired(now);
+        if (isExpired && _disk.ForgetExpired(entry, now) is var deadline and > 0)
         {
-            return _disk.ForgetExpired(entry, now);
+            entry.Deadline = Math.Max(entry.Deadline, deadline);
+            isExpired = false;
         }
 
-        _disk.Forget(entry, EvictionReason.Tag);
+        if (!isExpired)
+        {
+            if (!_disk.Barriers.Covers(entry.Tags, entry.Ticket))
+            {
+                return false;
+            }
+
+            _disk.Forget(entry, EvictionReason.Tag);
+        }
+
+        if (_memory.RemoveIfSame(entry))
+        {
+            _metrics.CountEviction(DiskCacheTier.Memory, isExpired ? EvictionReason.Expired : EvictionReason.Tag);
+        }
+
         return true;
     }
 

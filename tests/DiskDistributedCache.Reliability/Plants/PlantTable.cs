@@ -167,8 +167,8 @@ internal static class PlantTable
             new PlantEdit("Tiers/DiskTier.cs", "        if (where.Deadline > _clock.NowTicks)\n", "        if (PLANTED || where.Deadline > _clock.NowTicks)\n"),
             new PlantEdit(
                 "Tiers/TieredCache.cs",
-                "        long now = Clock.NowTicks;\n        if (entry.IsExpired(now) ||",
-                "        long now = Clock.NowTicks;\n        if ((!PLANTED && entry.IsExpired(now)) ||")),
+                "        long now = Clock.NowTicks;\n        if ((entry.IsExpired(now) ||",
+                "        long now = Clock.NowTicks;\n        if (((!PLANTED && entry.IsExpired(now)) ||")),
         new(
             "touch-resurrects",
             "An entry with a sliding window that has run out lives again when it is asked for.",

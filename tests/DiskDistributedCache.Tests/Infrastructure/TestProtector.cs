@@ -14,6 +14,9 @@ internal sealed class TestProtector : DiskCacheProtector
     /// <summary>While it is set, whoever asks for a key gets this.</summary>
     public Func<Exception>? Away { get; set; }
 
+    /// <summary>What is longer is not encrypted.</summary>
+    public int MaxBytes { get; set; } = int.MaxValue;
+
     public int CallCount => _callCount;
 
     /// <summary>The name of the thread on which something was last encrypted.</summary>
@@ -25,6 +28,11 @@ internal sealed class TestProtector : DiskCacheProtector
     {
         Enter();
         ProtectedOn = Thread.CurrentThread.Name;
+        if (value.Length > MaxBytes)
+        {
+            throw new CryptographicException("Too long.");
+        }
+
         byte[] result = new byte[NonceBytes + TagBytes + value.Length];
         RandomNumberGenerator.Fill(result.AsSpan(0, NonceBytes));
         using var aes = new AesGcm(_key, TagBytes);

@@ -56,10 +56,13 @@ public sealed class EntryIndexTests
         _index.SetRecovered(7, 10, before, slot: 1, offset: 0, length: 100);
         Assert.Equal(before, _index.Touch(7, 10, after));
 
-        Assert.False(_index.RemoveIfExpired(7, 10, before));
-        Assert.False(_index.RemoveIfExpired(7, 9, after));
+        Assert.False(_index.RemoveIfExpired(7, 10, before, out long deadline));
+        Assert.Equal(after, deadline);
+        Assert.False(_index.RemoveIfExpired(7, 9, after, out deadline));
+        Assert.Equal(0, deadline);
         Assert.True(_index.TryGet(7, out _));
-        Assert.True(_index.RemoveIfExpired(7, 10, after));
+        Assert.True(_index.RemoveIfExpired(7, 10, after, out deadline));
+        Assert.Equal(0, deadline);
         Assert.False(_index.TryGet(7, out _));
     }
 

@@ -224,7 +224,7 @@ public sealed class RecoveryRuleTests : IDisposable
         _scene.Remove("removed");
         _scene.Kill();
         var fault = _scene.Files.Fail((FileOperation)operation, path);
-        Assert.Throws<IOException>(() => _scene.Open());
+        Assert.ThrowsAny<IOException>(() => _scene.Open());
         int handles = _scene.Files.OpenHandleCount;
         fault.Heal();
 
