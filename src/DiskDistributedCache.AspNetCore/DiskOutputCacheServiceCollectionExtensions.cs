@@ -46,7 +46,7 @@ public static class DiskOutputCacheServiceCollectionExtensions
         return services.AddOutputCache();
     }
 
-    /// <summary>Puts the policy before those of the application.</summary>
+    /// <summary>Puts the policy before those that the application adds after the cache. One that was there earlier runs earlier.</summary>
     private sealed class AddRenderTickets(DiskCache cache) : IConfigureOptions<OutputCacheOptions>
     {
         public void Configure(OutputCacheOptions options) => options.AddBasePolicy(new RenderTicketPolicy(cache));

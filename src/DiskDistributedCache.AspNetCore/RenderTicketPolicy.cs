@@ -6,7 +6,8 @@ namespace DiskDistributedCache.AspNetCore;
 
 /// <summary>
 /// Takes a ticket for each request before its response is looked up, and with that before it is rendered. The store gets it from the
-/// request, because the interface has no room for it. It is a base policy: it runs before every other and decides nothing.
+/// request, because the interface has no room for it. It is a base policy: it runs before every other that is
+/// added after it, and decides nothing.
 /// </summary>
 internal sealed class RenderTicketPolicy(DiskCache cache) : IOutputCachePolicy
 {

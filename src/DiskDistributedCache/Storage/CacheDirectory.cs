@@ -87,7 +87,8 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
         fileSystem.Directory.CreateDirectory(Path);
         if (!OperatingSystem.IsWindows())
         {
-            // Before anything is in it. Only the owner may do this: a folder that somebody else has put here is refused.
+            // Before anything is in it. Only the owner may do this, or root, who is asked apart: a folder that somebody else has put here is refused.
+            RefuseForeign();
             fileSystem.File.SetUnixFileMode(Path, OwnerOnly);
         }
 
@@ -330,6 +331,24 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
         if (folder.Exists && folder.LinkTarget is not null)
         {
             throw new IOException($"The cache folder '{Path}' is a link; a cache does not follow one.");
+        }
+    }
+
+    /// <summary>A file system may map users, or have none. Then what this process makes belongs to whoever the folder belongs to.</summary>
+    private void RefuseForeign()
+    {
+        if (NativeIo.OwnerOf(Path) is not { } owner || NativeIo.IsThisUser(owner))
+        {
+            return;
+        }
+
+        string probe = Join("owner-" + Guid.NewGuid().ToString("N"));
+        new StoreFile(fileSystem, probe, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete).Dispose();
+        uint? made = NativeIo.OwnerOf(probe);
+        fileSystem.File.Delete(probe);
+        if (made != owner)
+        {
+            throw new UnauthorizedAccessException($"The cache folder '{Path}' belongs to another user.");
         }
     }
 

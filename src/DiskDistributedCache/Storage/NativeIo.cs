@@ -23,6 +23,8 @@ internal static partial class NativeIo
     private const int NoFollow = 0x100; // AT_SYMLINK_NOFOLLOW
     private const int EmptyPath = 0x1000; // AT_EMPTY_PATH
     private const int StatusBytes = 256; // struct statx, on every architecture
+    private const int UserAt = 0x14;
+    private const int ModeAt = 0x1C;
     private const uint ModeAndUser = 0xB; // STATX_TYPE, STATX_MODE, STATX_UID
     private const uint InodeNumber = 0x100; // STATX_INO
     private const uint UniqueMountId = 0x4000; // STATX_MNT_ID_UNIQUE, Linux 6.8
@@ -203,8 +205,19 @@ internal static partial class NativeIo
         byte* status = stackalloc byte[StatusBytes];
         return OperatingSystem.IsLinux()
             && TryGetStatus(CurrentDirectory, path, NoFollow, ModeAndUser, status)
-            && ((*(ushort*)(status + 0x1C) & TypeOfFile) != RegularFile || *(uint*)(status + 0x14) != GetEffectiveUser());
+            && ((*(ushort*)(status + ModeAt) & TypeOfFile) != RegularFile || *(uint*)(status + UserAt) != GetEffectiveUser());
     }
+
+    /// <summary>The owner of what a path names; null where there is nothing, or the operating system does not say.</summary>
+    /// <exception cref="IOException">The file system failed.</exception>
+    public static unsafe uint? OwnerOf(string path)
+    {
+        byte* status = stackalloc byte[StatusBytes];
+        return OperatingSystem.IsLinux() && TryGetStatus(CurrentDirectory, path, NoFollow, ModeAndUser, status) ? *(uint*)(status + UserAt) : null;
+    }
+
+    /// <summary>Whether a user is the one as whom this process makes files.</summary>
+    public static bool IsThisUser(uint user) => user == GetEffectiveUser();
 
     private static unsafe FileIdentity? Identify(int directory, string path, int flags)
     {

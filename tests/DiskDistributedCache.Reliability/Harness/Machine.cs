@@ -31,7 +31,13 @@ internal sealed record Machine(string Date, string Commit, string System, string
 
     private static string Git(params string[] arguments)
     {
-        using var git = Process.Start(new ProcessStartInfo("git", arguments) { RedirectStandardOutput = true, RedirectStandardError = true })
+        using var git = Process.Start(new ProcessStartInfo("git", arguments)
+        {
+            // Where this program was built, wherever it is called from.
+            WorkingDirectory = AppContext.BaseDirectory,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })
             ?? throw new InvalidOperationException("git did not start.");
         string output = git.StandardOutput.ReadToEnd().Trim();
         git.WaitForExit();
