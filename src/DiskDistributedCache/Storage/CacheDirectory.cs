@@ -2,6 +2,7 @@ using System.Globalization;
 using System.IO.Abstractions;
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using DiskDistributedCache.Diagnostics;
 
 namespace DiskDistributedCache.Storage;
@@ -342,7 +343,7 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
             return;
         }
 
-        string probe = Join("owner-" + Guid.NewGuid().ToString("N"));
+        string probe = Join("owner-" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)));
         new StoreFile(fileSystem, probe, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete).Dispose();
         uint? made = NativeIo.OwnerOf(probe);
         fileSystem.File.Delete(probe);

@@ -49,11 +49,12 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
                 return ReadOutcome.Miss;
             }
 
-            byte[] buffer = ArrayPool<byte>.Shared.Rent(where.Length);
+            int length = LengthIn(segment, where);
+            byte[] buffer = ArrayPool<byte>.Shared.Rent(length);
             try
             {
                 pending?.HasAnswered = false;
-                int read = ReadBytes(segment, buffer.AsSpan(0, where.Length), where.Offset);
+                int read = ReadBytes(segment, buffer.AsSpan(0, length), where.Offset);
                 var record = buffer.AsSpan(0, read);
                 pending?.HasAnswered = true;
                 bool verifies = Verify(record, segment.Seed.At(where.Offset), where.Sequence, out var header);
@@ -176,12 +177,13 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
     /// </summary>
     public StoredEntry? ReadStored(SegmentFile segment, in IndexedEntry where)
     {
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(where.Length);
+        int length = LengthIn(segment, where);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(length);
         try
         {
             for (int attempt = 1; ; attempt++)
             {
-                var record = buffer.AsSpan(0, segment.File.Read(buffer.AsSpan(0, where.Length), where.Offset));
+                var record = buffer.AsSpan(0, segment.File.Read(buffer.AsSpan(0, length), where.Offset));
                 if (Verify(record, segment.Seed.At(where.Offset), where.Sequence, out var header))
                 {
                     return header.IsProtected == codec.IsToBeProtected(header.Space) ? CopyOf(record, header, where.Deadline) : null;
@@ -244,6 +246,10 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
         segment.CountCorrupt();
         quarantine.Keep(new DamagedPlace(reason, segment.Number, where.Offset, where.KeyHash, where.Length), record);
     }
+
+    /// <summary>Of a record that its file has not room for only what may be there is read, whatever length a footer that is carried elsewhere says.</summary>
+    private static int LengthIn(SegmentFile segment, in IndexedEntry where) =>
+        (int)Math.Clamp(segment.LengthBytes - where.Offset, 0, where.Length);
 
     private bool StillThere(in IndexedEntry where) =>
         index.TryGet(where.KeyHash, out var now) && now.Sequence == where.Sequence && now.Slot == where.Slot && now.Offset == where.Offset;

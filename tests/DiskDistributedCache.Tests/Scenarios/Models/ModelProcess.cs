@@ -229,6 +229,8 @@ internal sealed class ModelProcess : IAsyncDisposable
     /// <summary>The disk holds back what it has read while something changes. Old or new is right then; afterwards only new is.</summary>
     public async Task GetLateAsync(string key, Func<Task> changeAsync)
     {
+        // What the lane has to write it reads back, which must not be what is held: then the change would wait for itself.
+        await StepAsync(ModelAct.Drain);
         var gate = Files.HoldDoneReads(TierScene.Segments, times: 1);
         var read = AnswerAsync(key, () => Cache.GetAsync(key));
         try
