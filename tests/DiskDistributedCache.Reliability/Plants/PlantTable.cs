@@ -164,7 +164,7 @@ internal static class PlantTable
             "expired-served-from-disk",
             "Nobody looks at the deadline of what is read from disk.",
             ["faults", "model"],
-            new PlantEdit("Tiers/DiskTier.cs", "        if (where.Deadline > _clock.NowTicks)\n", "        if (PLANTED || where.Deadline > _clock.NowTicks)\n"),
+            new PlantEdit("Tiers/DiskTier.cs", "        if (where.Deadline > now)\n", "        if (PLANTED || where.Deadline > now)\n"),
             new PlantEdit(
                 "Tiers/TieredCache.cs",
                 "        long now = Clock.NowTicks;\n        if ((entry.IsExpired(now) ||",
