@@ -35,11 +35,7 @@ internal sealed class DiskHealth(TimeProvider timeProvider, int memoryOnlyThresh
     /// <summary>The store is open. What failed on the way does not count any more.</summary>
     public void Opened()
     {
-        lock (_lock)
-        {
-            (_errorCount, _errorCountAtProbe) = (0, 0);
-        }
-
+        ForgetErrors();
         Change(DiskCacheMode.Normal, reason: null);
     }
 
@@ -129,11 +125,7 @@ internal sealed class DiskHealth(TimeProvider timeProvider, int memoryOnlyThresh
     /// <summary>The disk has everything again that it has to have.</summary>
     public void Recovered()
     {
-        lock (_lock)
-        {
-            (_errorCount, _errorCountAtProbe) = (0, 0);
-        }
-
+        ForgetErrors();
         if (Change(DiskCacheMode.Normal, reason: null, DiskCacheMode.Recovering))
         {
             Log.Recovered(logger);
@@ -167,6 +159,14 @@ internal sealed class DiskHealth(TimeProvider timeProvider, int memoryOnlyThresh
 
     /// <summary>The cache was disposed of.</summary>
     public void Closed() => Change(DiskCacheMode.Closed, reason: null);
+
+    private void ForgetErrors()
+    {
+        lock (_lock)
+        {
+            (_errorCount, _errorCountAtProbe) = (0, 0);
+        }
+    }
 
     /// <summary>Changes the mode, if it is one of those given; if none is given, whatever it is.</summary>
     private bool Change(DiskCacheMode mode, string? reason, params ReadOnlySpan<DiskCacheMode> from)

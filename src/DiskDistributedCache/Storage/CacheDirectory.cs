@@ -210,11 +210,6 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
         }
     }
 
-    /// <summary>
-    /// Whether what is there under a name that anybody may use is not a file of this user: then it says nothing, and to open it might be to wait.
-    /// </summary>
-    public static bool IsForeign(string path) => NativeIo.IsForeign(path);
-
     public StoreFile OpenToRead(string path) =>
         new(fileSystem, path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, counts: Counts);
 
@@ -361,22 +356,7 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
         const int SharingViolation = unchecked((int)0x80070020);
         try
         {
-            var file = new StoreFile(fileSystem, path, mode, FileAccess.ReadWrite, FileShare.None);
-            try
-            {
-                if (file.TryLock())
-                {
-                    return file;
-                }
-            }
-            catch
-            {
-                file.Dispose();
-                throw;
-            }
-
-            file.Dispose();
-            return null;
+            return new StoreFile(fileSystem, path, mode, FileAccess.ReadWrite, FileShare.None);
         }
         catch (IOException exception) when (exception.HResult is WouldBlock or WouldBlockElsewhere or SharingViolation)
         {

@@ -89,27 +89,17 @@ internal static partial class NativeIo
     /// Makes a lock certain that .NET has asked for: it ignores a file system that has none, and may be told not to lock at all. Taking it again is taking
     /// it. Does nothing on Windows, where opening a file is the lock.
     /// </summary>
-    /// <returns>False where another process has it.</returns>
-    /// <exception cref="IOException">There is no lock to be had.</exception>
-    public static bool TryLock(SafeFileHandle handle)
+    /// <exception cref="IOException">Another process has it, as .NET says it, with the same number; or there is no lock to be had.</exception>
+    public static void Lock(SafeFileHandle handle)
     {
-        const int WouldBlock = 11; // EWOULDBLOCK, Linux
-        const int WouldBlockElsewhere = 35; // macOS
         while (!OperatingSystem.IsWindows() && Flock(handle, LockExclusively | LockWithoutWaiting) != 0)
         {
             int error = Marshal.GetLastPInvokeError();
-            if (error is WouldBlock or WouldBlockElsewhere)
-            {
-                return false;
-            }
-
             if (error != Interrupted)
             {
                 throw new IOException($"The file system gives no lock: {Marshal.GetPInvokeErrorMessage(error)}", error);
             }
         }
-
-        return true;
     }
 
     /// <summary>
@@ -205,7 +195,7 @@ internal static partial class NativeIo
         byte* status = stackalloc byte[StatusBytes];
         return OperatingSystem.IsLinux()
             && TryGetStatus(CurrentDirectory, path, NoFollow, ModeAndUser, status)
-            && ((*(ushort*)(status + ModeAt) & TypeOfFile) != RegularFile || *(uint*)(status + UserAt) != GetEffectiveUser());
+            && ((*(ushort*)(status + ModeAt) & TypeOfFile) != RegularFile || !IsThisUser(*(uint*)(status + UserAt)));
     }
 
     /// <summary>The owner of what a path names; null where there is nothing, or the operating system does not say.</summary>

@@ -49,6 +49,11 @@ internal sealed class StoreFile : IDisposable
         {
             _stream = fileSystem.FileStream.New(path, mode, access, share, 1);
         }
+
+        if (_handle is not null && share == FileShare.None)
+        {
+            LockOrClose(_handle);
+        }
     }
 
     public long Length
@@ -168,9 +173,18 @@ internal sealed class StoreFile : IDisposable
         }
     }
 
-    /// <summary>Takes the lock of a file that was opened for one process alone. False where another has it.</summary>
-    /// <exception cref="IOException">There is no lock to be had.</exception>
-    public bool TryLock() => _handle is null || NativeIo.TryLock(_handle);
+    private static void LockOrClose(SafeFileHandle handle)
+    {
+        try
+        {
+            NativeIo.Lock(handle);
+        }
+        catch
+        {
+            handle.Dispose();
+            throw;
+        }
+    }
 
     private bool HasCachedReads()
     {

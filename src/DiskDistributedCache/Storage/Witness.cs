@@ -111,9 +111,9 @@ internal sealed class Witness(CacheDirectory directory)
         var ids = new List<Guid>();
         try
         {
-            if (CacheDirectory.IsForeign(path))
+            if (NativeIo.IsForeign(path))
             {
-                // The folder of the store is this user's alone, so another user has no store here to vouch for or to revoke.
+                // Anybody may use the name, and to open what is there might be to wait. The folder of the store is this user's alone, so another user has no store here to vouch for or to revoke.
                 return null;
             }
 

@@ -22,13 +22,14 @@ public sealed partial class NativeIoTests : IDisposable
         using (var first = OpenWithoutLock())
         using (var second = OpenWithoutLock())
         {
-            Assert.True(NativeIo.TryLock(first));
-            Assert.True(NativeIo.TryLock(first));
-            Assert.False(NativeIo.TryLock(second));
+            NativeIo.Lock(first);
+            NativeIo.Lock(first);
+            int wouldBlock = OperatingSystem.IsLinux() ? 11 : 35;
+            Assert.Equal(wouldBlock, Assert.Throws<IOException>(() => NativeIo.Lock(second)).HResult);
         }
 
         using var third = OpenWithoutLock();
-        Assert.True(NativeIo.TryLock(third));
+        NativeIo.Lock(third);
     }
 
     [Fact]
