@@ -22,6 +22,9 @@ internal static class Faults
     /// <summary>ENOSPC.</summary>
     public const int NoSpace = 28;
 
+    private const int NoMemory = 12; // ENOMEM
+    private const int TooManyFilesInSystem = 23; // ENFILE
+    private const int TooManyFiles = 24; // EMFILE
     private const int ReadOnly = 30; // EROFS
     private const int Stale = 116; // ESTALE
     private const int QuotaExceeded = 122; // EDQUOT
@@ -35,6 +38,9 @@ internal static class Faults
     /// </summary>
     public static Exception OfPreallocation(IOException exception) =>
         exception.HResult == NoNumber ? new IOException(exception.Message, NoSpace) : exception;
+
+    /// <summary>Whether it is the disk's trouble, and not that the process or the system has run out of something.</summary>
+    public static bool IsOfDisk(IOException exception) => exception.HResult is not (NoMemory or TooManyFilesInSystem or TooManyFiles);
 
     public static FaultKind KindOf(Exception exception) => exception switch
     {

@@ -15,12 +15,14 @@ internal sealed class Recovery(
     EntryIndex index,
     TagBarriers barriers,
     Quarantine quarantine,
+    OpeningReads reads,
     StoreListener listener)
 {
     private const int MaxDamageBytes = 64 << 10;
 
     private readonly Dictionary<SegmentFile, SegmentHeader> _headers = [];
     private readonly Dictionary<SegmentFile, DamagedPlace> _damages = [];
+    private readonly List<long> _unopened = [];
     private long _highestSequence;
     private long _lastEnd;
     private long _holeUpTo;
@@ -42,17 +44,16 @@ internal sealed class Recovery(
 
     /// <summary>
     /// Fills index and barriers, seals the last segment, and returns where the log ends. What a hole makes worthless is erased, the
-    /// oldest first, so that the hole stays visible until everything before it is gone. Of a segment with damage the first bytes that
+    /// newest first: what the disk did not give this time it may give the next, and a hole has to be seen until everything before it is gone. Of a segment with damage the first bytes that
     /// do not verify go to quarantine before it is erased.
     /// </summary>
     /// <param name="superblock">The superblock of the store.</param>
-    /// <param name="isLastTry">Whether what the disk does not give counts as what does not verify.</param>
-    /// <exception cref="UnreadableException">The disk does not give something, and it is not the last try. Nothing was changed.</exception>
-    public LogMark Run(Superblock superblock, bool isLastTry)
+    /// <exception cref="UnreadableException">The disk does not give something, and there will be another try. Nothing was changed.</exception>
+    public LogMark Run(Superblock superblock)
     {
         var mark = superblock.Mark;
         _highestSequence = mark.HighestSequence;
-        OpenSegments(isSynced: superblock.IsClean, isLastTry);
+        OpenSegments(superblock);
         SegmentFile? previous = null;
         foreach (var segment in segments.Ordered)
         {
@@ -61,7 +62,7 @@ internal sealed class Recovery(
                 Hole(upTo: previous.Number);
             }
 
-            TryRecover(segment, superblock, isLastTry);
+            TryRecover(segment, superblock);
             previous = segment;
         }
 
@@ -71,12 +72,15 @@ internal sealed class Recovery(
             Hole(upTo: last);
         }
 
+        // Its name may be taken for ever.
+        last = Math.Max(last, _unopened.LastOrDefault());
         if (HasOlderBehindHole())
         {
             MustBeginAnew = true;
             return new LogMark(last, _lastEnd, _highestSequence);
         }
 
+        EraseUnopened();
         EraseBeforeHole();
         if (_unsealed is not null && segments.Ordered.Count > 0)
         {
@@ -86,37 +90,36 @@ internal sealed class Recovery(
         return new LogMark(last, segments.Ordered.Count == 0 ? 0 : _lastEnd, _highestSequence);
     }
 
-    /// <param name="isSynced">Whether the process before has seen to it that everything is durable.</param>
-    /// <param name="isLastTry">See <see cref="Run"/>.</param>
-    private void OpenSegments(bool isSynced, bool isLastTry)
+    private void OpenSegments(Superblock superblock)
     {
         foreach (long number in directory.SegmentNumbers(storeId))
         {
-            var file = directory.Open(directory.SegmentOf(storeId, number), FileMode.Open);
-            var seed = new SegmentSeed(storeId, number);
-            var segment = new SegmentFile(number, segments.FreeSlot(), seed, file, file.Length) { IsSynced = isSynced };
-            segments.Add(segment);
-            TryRead(() => ReadHeader(segment), isLastTry);
+            if (!reads.TryRead(() => OpenSegment(number, isSynced: superblock.IsClean)))
+            {
+                // A hole like any other, which no gap shows where it is the first. One that the mark does not name holds nothing.
+                _unopened.Add(number);
+                _holeUpTo = number <= superblock.Mark.Segment ? number : _holeUpTo;
+                continue;
+            }
+
+            reads.TryRead(() => ReadHeader(segments.Ordered[^1]));
         }
     }
 
-    /// <summary>Returns false where the disk does not give what is read. That counts as damage, but not before the last try.</summary>
-    private bool TryRead(Action read, bool isLastTry)
+    /// <param name="number">The number of the segment.</param>
+    /// <param name="isSynced">Whether the process before has seen to it that everything is durable.</param>
+    private void OpenSegment(long number, bool isSynced)
     {
+        var file = directory.Open(directory.SegmentOf(storeId, number), FileMode.Open);
         try
         {
-            read();
-            return true;
+            var seed = new SegmentSeed(storeId, number);
+            segments.Add(new SegmentFile(number, segments.FreeSlot(), seed, file, file.Length) { IsSynced = isSynced });
         }
-        catch (IOException exception)
+        catch
         {
-            if (!isLastTry)
-            {
-                throw new UnreadableException(exception);
-            }
-
-            listener.Faulted(exception);
-            return false;
+            file.Dispose();
+            throw;
         }
     }
 
@@ -151,9 +154,9 @@ internal sealed class Recovery(
     }
 
     /// <summary>A segment that the disk does not give is a hole like one that does not verify.</summary>
-    private void TryRecover(SegmentFile segment, Superblock superblock, bool isLastTry)
+    private void TryRecover(SegmentFile segment, Superblock superblock)
     {
-        if (!TryRead(() => Recover(segment, superblock), isLastTry))
+        if (!reads.TryRead(() => Recover(segment, superblock)))
         {
             Hole(upTo: segment.Number);
         }
@@ -211,12 +214,32 @@ internal sealed class Recovery(
 
     private void EraseBeforeHole()
     {
-        while (segments.Ordered.Count > 0 && segments.Ordered[0].Number <= _holeUpTo)
+        SegmentFile[] worthless = [.. segments.Ordered.TakeWhile(segment => segment.Number <= _holeUpTo)];
+        foreach (var segment in worthless)
         {
-            var oldest = segments.Ordered[0];
-            KeepDamage(oldest);
-            directory.Delete(directory.SegmentOf(storeId, oldest.Number));
-            segments.Remove(oldest);
+            KeepDamage(segment);
+        }
+
+        foreach (var segment in worthless.Reverse())
+        {
+            directory.Delete(directory.SegmentOf(storeId, segment.Number));
+            segments.Remove(segment);
+        }
+    }
+
+    /// <summary>What cannot be opened may not let itself be erased either: then it is a hole again the next time, and nothing else is older.</summary>
+    private void EraseUnopened()
+    {
+        foreach (long number in _unopened)
+        {
+            try
+            {
+                directory.Delete(directory.SegmentOf(storeId, number));
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                listener.Faulted(exception);
+            }
         }
     }
 

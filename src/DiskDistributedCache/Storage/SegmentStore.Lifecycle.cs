@@ -13,9 +13,7 @@ internal sealed partial class SegmentStore
     /// <param name="quarantine">Where corrupt bytes go.</param>
     /// <param name="trust">What tells the next process whether it may believe the store.</param>
     /// <param name="listener">The tiers above.</param>
-    /// <param name="isLastTry">
-    /// Whether what the disk does not give counts as what does not verify. Else a single bad sector would keep the store closed for ever.
-    /// </param>
+    /// <param name="isLastTry">Whether what the disk does not give counts as what does not verify: see <see cref="OpeningReads"/>.</param>
     public static SegmentStore Open(
         CacheDirectory directory,
         StoreSettings settings,
@@ -28,11 +26,12 @@ internal sealed partial class SegmentStore
         directory.Prepare();
         directory.Lock();
         quarantine.Load();
-        var superblock = SuperblockFile.Open(directory, trust, clock, settings.Codec.Protects, previous: null, isLastTry);
+        var reads = new OpeningReads(isLastTry, listener);
+        var superblock = SuperblockFile.Open(directory, trust, clock, settings.Codec.Protects, reads);
         var store = new SegmentStore(directory, settings, clock, quarantine, trust, listener, superblock);
         try
         {
-            store.Recover(isLastTry);
+            store.Begin(reads);
             return store;
         }
         catch
@@ -148,46 +147,67 @@ internal sealed partial class SegmentStore
         _reclaim = new Reclaim(_directory, _settings, storeId, _segments, Index, Barriers, _writer, _reader, _clock, _listener);
     }
 
-    private void Recover(bool isLastTry)
+    private void Begin(OpeningReads reads)
     {
-        _directory.CreateStore(_superblock.Identity.StoreId);
-        _directory.SyncFolder(_directory.Segments);
-        if (_superblock.Found is not { } found)
+        if (_superblock.Found is { } found)
         {
-            // The slots first: from here on the old store is not looked at again, whatever happens next.
-            var deadWaiters = _directory.DeadWaiters(_trust.Session);
-            _superblock.WriteBoth(StateAs(isClean: false));
-            _trust.Absolve(deadWaiters);
-            if (_settings.Codec.Protects)
-            {
-                // What is kept of a store before may be in clear text.
-                _quarantine.Empty();
-            }
-
-            _trust.Vouch(Guid.Empty);
-            Report = new OpenReport(true, _superblock.Reason, 0, 0, 0);
+            Recover(found, reads);
         }
         else
         {
-            _clock.AdvanceTo(found.ClockHighWater);
-            _directory.Delete(_directory.SpareOf(found.StoreId));
-            var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers, _quarantine, _listener);
-            var end = recovery.Run(found, isLastTry);
-            var retained = recovery.MustBeginAnew ? [] : ReadRetained(recovery.Retained.Distinct(), isLastTry);
-            HasLostRetained = retained is null;
-            if (recovery.MustBeginAnew || retained is null)
-            {
-                BeginAnew(end.HighestSequence);
-                return;
-            }
+            BeginNew();
+        }
+    }
 
-            _writer.ContinueAfter(end);
-            Retained = retained;
-            _trust.Vouch(found.SessionId);
-            _superblock.WriteBoth(StateAs(isClean: false));
-            Report = new OpenReport(false, _superblock.Reason, Index.Count, recovery.HoleCount, recovery.ScannedCount);
+    private void Recover(Superblock found, OpeningReads reads)
+    {
+        MakeFolder();
+        _clock.AdvanceTo(found.ClockHighWater);
+        _directory.Delete(_directory.SpareOf(found.StoreId));
+        var recovery = new Recovery(_directory, found.StoreId, _segments, Index, Barriers, _quarantine, reads, _listener);
+        var end = recovery.Run(found);
+        var retained = recovery.MustBeginAnew ? [] : ReadRetained(recovery.Retained.Distinct(), reads);
+        HasLostRetained = retained is null;
+        if (recovery.MustBeginAnew || retained is null)
+        {
+            BeginAnew(end.HighestSequence);
+            return;
         }
 
+        _writer.ContinueAfter(end);
+        Retained = retained;
+        _trust.Vouch(found.SessionId);
+        _superblock.WriteBoth(StateAs(isClean: false));
+        Own(new OpenReport(false, _superblock.Reason, Index.Count, recovery.HoleCount, recovery.ScannedCount));
+    }
+
+    private void BeginNew()
+    {
+        MakeFolder();
+
+        // The slots first: from here on the old store is not looked at again, whatever happens next.
+        var deadWaiters = _directory.DeadWaiters(_trust.Session);
+        _superblock.WriteBoth(StateAs(isClean: false));
+        _trust.Absolve(deadWaiters);
+        if (_settings.Codec.Protects)
+        {
+            // What is kept of a store before may be in clear text.
+            _quarantine.Empty();
+        }
+
+        _trust.Vouch(Guid.Empty);
+        Own(new OpenReport(true, _superblock.Reason, 0, 0, 0));
+    }
+
+    private void MakeFolder()
+    {
+        _directory.CreateStore(_superblock.Identity.StoreId);
+        _directory.SyncFolder(_directory.Segments);
+    }
+
+    private void Own(OpenReport report)
+    {
+        Report = report;
         _trust.Own();
         FirstSequence = _writer.Mark.HighestSequence + SessionGap;
     }
@@ -198,16 +218,16 @@ internal sealed partial class SegmentStore
         _segments.Clear();
         _superblock.Dispose();
         _markedSegment = 0;
-        Use(SuperblockFile.Open(_directory, _trust, _clock, _settings.Codec.Protects, _superblock.Identity, isLastTry: false));
+        Use(SuperblockFile.OpenAnew(_directory, _trust, _clock, _settings.Codec.Protects, _superblock.Identity));
 
         // The barriers that are known have the numbers of before; what is written from here on has to be above them.
         _writer.ContinueAfter(new LogMark(0, 0, highestSequence));
-        Recover(isLastTry: false);
+        BeginNew();
     }
 
     /// <returns>Null where one of them does not verify, or where the disk does not give one at the last try.</returns>
     /// <exception cref="IOException">They cannot be decrypted at present, or the disk does not give them: the opening has to be tried again.</exception>
-    private List<CacheEntry>? ReadRetained(IEnumerable<(ulong KeyHash, long Sequence)> recovered, bool isLastTry)
+    private List<CacheEntry>? ReadRetained(IEnumerable<(ulong KeyHash, long Sequence)> recovered, OpeningReads reads)
     {
         var found = new List<CacheEntry>();
         bool areAllThere = true;
@@ -219,7 +239,7 @@ internal sealed partial class SegmentStore
             }
 
             // All of them: while keys are away nothing is given up for another one's sake.
-            if (ReadRetained(where, isLastTry) is { } entry)
+            if (ReadRetained(where, reads) is { } entry)
             {
                 found.Add(entry);
             }
@@ -232,24 +252,11 @@ internal sealed partial class SegmentStore
         return areAllThere ? found : null;
     }
 
-    private CacheEntry? ReadRetained(in IndexedEntry where, bool isLastTry)
+    private CacheEntry? ReadRetained(IndexedEntry where, OpeningReads reads)
     {
         var outcome = ReadOutcome.Corrupt;
         CacheEntry? entry = null;
-        try
-        {
-            outcome = _reader.ReadValue(_segments.At(where.Slot)!, where, out entry);
-        }
-        catch (IOException exception)
-        {
-            if (!isLastTry)
-            {
-                throw new UnreadableException(exception);
-            }
-
-            _listener.Faulted(exception);
-        }
-
+        reads.TryRead(() => outcome = _reader.ReadValue(_segments.At(where.Slot)!, where, out entry));
         return outcome == ReadOutcome.KeysUnavailable
             ? throw new IOException("The keys that the store is encrypted with are not available.")
             : entry;

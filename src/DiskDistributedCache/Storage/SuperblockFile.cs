@@ -46,21 +46,27 @@ internal sealed class SuperblockFile : IDisposable
     /// <param name="trust">What this process is known by.</param>
     /// <param name="clock">The clock that deadlines go by.</param>
     /// <param name="isProtected">Whether the values of this process's store are protected. A store in which that is different is not believed.</param>
-    /// <param name="previous">
-    /// The identity of a store that this process gave up. Then nothing that is found is believed, and the new store hashes keys
-    /// the same way.
-    /// </param>
-    /// <param name="isLastTry">Whether a superblock that the disk does not give counts as one that does not verify.</param>
-    public static SuperblockFile Open(
-        CacheDirectory directory, TrustMark trust, CacheClock clock, bool isProtected, Superblock? previous, bool isLastTry)
+    /// <param name="reads">What is read is read through this. A superblock that is not to be had is one that does not verify.</param>
+    public static SuperblockFile Open(CacheDirectory directory, TrustMark trust, CacheClock clock, bool isProtected, OpeningReads reads) =>
+        Open(directory, trust, clock, isProtected, previous: null, (file, here) => Judge(file, here, directory, trust, clock, isProtected, reads));
+
+    /// <summary>Opens it for a store after one that this process gave up: nothing that is found is believed, and keys are hashed as before.</summary>
+    public static SuperblockFile OpenAnew(CacheDirectory directory, TrustMark trust, CacheClock clock, bool isProtected, Superblock previous) =>
+        Open(directory, trust, clock, isProtected, previous, (_, _) => (null, "the content of the disk was given up"));
+
+    private static SuperblockFile Open(
+        CacheDirectory directory,
+        TrustMark trust,
+        CacheClock clock,
+        bool isProtected,
+        Superblock? previous,
+        Func<StoreFile, (Guid BootId, long MountId), (Superblock? Found, string Reason)> judge)
     {
         var file = directory.Open(directory.Superblock, FileMode.OpenOrCreate);
         try
         {
             var here = (BootId: directory.ReadBootId(), directory.MountId);
-            var (found, reason) = previous is null
-                ? Judge(file, here, directory, trust, clock, isProtected, isLastTry)
-                : (null, "the content of the disk was given up");
+            var (found, reason) = judge(file, here);
             var identity = (found ?? NewIdentity(previous)) with
             {
                 SessionId = trust.Session,
@@ -136,16 +142,12 @@ internal sealed class SuperblockFile : IDisposable
         TrustMark trust,
         CacheClock clock,
         bool isProtected,
-        bool isLastTry)
+        OpeningReads reads)
     {
-        (Superblock, Superblock)? slots;
-        try
+        (Superblock, Superblock)? slots = null;
+        if (!reads.TryRead(() => slots = ReadSlots(file)))
         {
-            slots = ReadSlots(file);
-        }
-        catch (IOException exception)
-        {
-            return isLastTry ? (null, "the superblock cannot be read") : throw new UnreadableException(exception);
+            return (null, "the superblock cannot be read");
         }
 
         if (slots is not var (first, second))

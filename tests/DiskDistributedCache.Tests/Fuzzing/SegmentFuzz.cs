@@ -81,8 +81,9 @@ internal static class SegmentFuzz
         var index = new EntryIndex(SegmentTable.SlotCount);
         var quarantine = new Quarantine(s_directory.Value, s_clock, maxBytes: 0);
         var barriers = new TagBarriers();
-        var recovery = new Recovery(s_directory.Value, FuzzTargets.StoreId, segments, index, barriers, quarantine, new NoTiers());
-        recovery.Run(superblock, isLastTry: false);
+        var reads = new OpeningReads(isLastTry: false, new NoTiers());
+        var recovery = new Recovery(s_directory.Value, FuzzTargets.StoreId, segments, index, barriers, quarantine, reads, new NoTiers());
+        recovery.Run(superblock);
         isAnew = recovery.MustBeginAnew;
         if (isAnew)
         {

@@ -58,7 +58,7 @@ internal static class SuperblockFuzz
         File.WriteAllBytes(directory.Superblock, slots);
         using var trust = new TrustMark(directory, Guid.NewGuid());
         using var file = SuperblockFile.Open(
-            directory, trust, new CacheClock(new TestClock()), isProtected: false, previous: null, isLastTry: false);
+            directory, trust, new CacheClock(new TestClock()), isProtected: false, new OpeningReads(isLastTry: false, new StoreScene.Listener()));
         FuzzTargets.Require(
             file.Found is null || (decoded.Count == Superblock.SlotCount && decoded.Any(slot => slot.StoreId == file.Found.StoreId)),
             "a store is believed that its superblock does not name");

@@ -65,7 +65,9 @@ internal sealed class StoreScene : IDisposable
     public long SegmentBytesOnDisk =>
         new DirectoryInfo(Path.Combine(Folder, "segments")).GetFiles("*", SearchOption.AllDirectories).Sum(file => file.Length);
 
-    public StoreScene Open()
+    /// <summary>Opens the store.</summary>
+    /// <param name="isLastTry">Whether what the disk does not give counts as damaged.</param>
+    public StoreScene Open(bool isLastTry = false)
     {
         Clock = new CacheClock(Time);
         var directory = new CacheDirectory(Files, _root, WitnessDirectory);
@@ -73,7 +75,7 @@ internal sealed class StoreScene : IDisposable
         Quarantine = new Quarantine(directory, Clock, Settings.MaxQuarantineBytes) { Met = _ => WhenCorrupt?.Invoke() };
         try
         {
-            _store = SegmentStore.Open(directory, Settings, Clock, Quarantine, Trust, Tiers);
+            _store = SegmentStore.Open(directory, Settings, Clock, Quarantine, Trust, Tiers, isLastTry);
             _store.FitRecovered();
         }
         catch

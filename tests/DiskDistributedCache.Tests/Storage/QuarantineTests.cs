@@ -340,7 +340,7 @@ public sealed class QuarantineTests : IDisposable
         Assert.All(Quarantine.Records, record => Assert.Equal(record.OriginalBytes, record.KeptBytes));
         Assert.NotEqual(0ul, Quarantine.Records[^1].KeyHash);
         string[] names = [.. segments.Select(segment => segment.Name)];
-        Assert.Equal([names[0], "piece", "piece", names[1], names[2], "piece", "piece", names[3], "piece", "piece", names[4]], order);
+        Assert.Equal([.. Enumerable.Repeat("piece", 6), names[4], names[3], names[2], names[1], names[0]], order);
         Assert.Equal("v", _scene.Read("later"));
         Assert.Null(_scene.Read("removed"));
     }

@@ -213,6 +213,59 @@ public sealed class RetainRuleTests : IDisposable
         Assert.Null(_scene.Read("old"));
     }
 
+    // Seen to fail when only a gap in the numbers was a hole.
+    [Fact]
+    public void So_does_it_where_the_hole_is_the_oldest_segment_and_cannot_be_opened()
+    {
+        _scene.Set("old", "out of date");
+        _scene.FillSegments(1);
+        _scene.SetRetained("mark", "everything before is out of date");
+        string hole = _scene.SegmentFiles[^1].Name;
+        _scene.FillSegments(1);
+        _scene.Append(AgainOf("old"));
+        _scene.Close();
+        foreach (var reclaimed in _scene.SegmentFiles.TakeWhile(file => file.Name != hole))
+        {
+            reclaimed.Delete();
+        }
+
+        _scene.Files.Fail(FileOperation.Open, hole, times: 1);
+
+        _scene.Open(isLastTry: true);
+
+        Assert.Null(_scene.Read("old"));
+        _scene.Set("new", "v");
+        _scene.ReopenClosed();
+        Assert.Equal("v", _scene.Read("new"));
+    }
+
+    // Seen to fail when what is before a hole was erased from the oldest on: then the segment with the mark was gone, and what made the hole was there again.
+    [Theory]
+    [InlineData(FileOperation.Open)]
+    [InlineData(FileOperation.Read)]
+    public void A_hole_that_the_disk_gives_again_while_it_is_being_erased_is_still_a_hole(FileOperation operation)
+    {
+        _scene.Set("old", "out of date");
+        _scene.FillSegments(1);
+        _scene.SetRetained("mark", "everything before is out of date");
+        long marked = _scene.SegmentNumber;
+        _scene.FillSegments(1);
+        _scene.Append(AgainOf("old"));
+        _scene.FillSegments(1);
+        string hole = _scene.SegmentFiles[^1].Name;
+        _scene.FillSegments(1);
+        _scene.Close();
+        _scene.Files.Fail(operation, hole, times: operation == FileOperation.Read ? 2 : 1);
+        var erased = _scene.Files.Fail(FileOperation.Delete, ".seg", skip: (int)marked);
+
+        Assert.Throws<IOException>(() => _scene.Open(isLastTry: true));
+        erased.Heal();
+        _scene.Open(isLastTry: true);
+
+        Assert.Null(_scene.Read("old"));
+        Assert.Equal(1, _scene.Store.Report.Holes);
+    }
+
     [Fact]
     public void What_is_newer_than_a_hole_stays()
     {
