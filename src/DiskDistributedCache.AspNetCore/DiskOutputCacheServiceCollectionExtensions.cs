@@ -22,6 +22,9 @@ public static class DiskOutputCacheServiceCollectionExtensions
     /// <see cref="DiskDistributedCacheServiceCollectionExtensions.AddDiskDistributedCache"/>, with the same settings; the two
     /// may be called in any order. Without that call the cache does not become the application's distributed cache.
     /// Evicting a tag evicts responses and the data that carry it alike.
+    ///
+    /// Registers <see cref="IHttpContextAccessor"/>, and a base policy that decides nothing but notes when each request began: a response whose
+    /// tag is evicted while it is made is not stored. A store that is called outside of a request knows no such moment.
     /// </remarks>
     /// <param name="services">The services of the application.</param>
     /// <param name="configure">Changes the settings; may be <see langword="null"/>.</param>

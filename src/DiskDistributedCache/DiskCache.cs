@@ -30,7 +30,7 @@ namespace DiskDistributedCache;
 /// Every call checks, in this order: its arguments (<see cref="ArgumentException"/> and the kinds derived from it), its
 /// token (<see cref="OperationCanceledException"/>), whether the cache has been disposed of
 /// (<see cref="ObjectDisposedException"/>), and that an absolute expiration is in the future
-/// (<see cref="ArgumentOutOfRangeException"/>). A token counts at entry only: an operation that has begun is finished.
+/// (<see cref="ArgumentOutOfRangeException"/>). A token counts at entry only (that of <see cref="ListAsync"/> between entries as well): an operation that has begun is finished.
 /// </para>
 /// <para>
 /// All members may be called at the same time from any thread. Synchronous members use no thread of the pool. The store is
@@ -99,8 +99,8 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
         Copy(await FindAsync(KeySpace.Data, key, token).ConfigureAwait(false));
 
     /// <summary>
-    /// Writes the value of a key to a writer. Without a value, nothing is written. On a memory hit nothing is allocated and
-    /// no lock is taken. An exception of the writer is passed on to the caller.
+    /// Writes the value of a key to a writer. Without a value, nothing is written. On a memory hit no lock is taken, and nothing is
+    /// allocated unless <see cref="DiskDistributedCacheOptions.InstanceName"/> or <see cref="DiskDistributedCacheOptions.SavedPerHit"/> is set. An exception of the writer is passed on to the caller.
     /// </summary>
     /// <param name="key">Any text, also the empty one.</param>
     /// <param name="destination">Receives the value.</param>
@@ -287,7 +287,10 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
     /// </summary>
     public IReadOnlyList<QuarantinedRecord> GetQuarantine() => _tiers.GetQuarantine();
 
-    /// <summary>Writes what is under way, closes the store and lets go of its directory. Further calls wait for the first.</summary>
+    /// <summary>
+    /// Writes what is under way, closes the store and lets go of its directory. Further calls wait for the first. Returns within some 10 s
+    /// where the disk hangs; then the store is not closed clean, and its directory is let go when the disk has answered. Never throws because of the disk.
+    /// </summary>
     public void Dispose()
     {
         _closed = true;

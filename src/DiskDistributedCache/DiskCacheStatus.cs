@@ -36,7 +36,10 @@ public sealed record DiskCacheStatus
     /// <summary>Lookups that found nothing.</summary>
     public required long Misses { get; init; }
 
-    /// <summary>Disk operations that failed or took longer than <see cref="DiskDistributedCacheOptions.IoTimeout"/>.</summary>
+    /// <summary>
+    /// Disk operations that failed, or took longer than <see cref="DiskDistributedCacheOptions.IoTimeout"/> and the time that their bytes take
+    /// at 20 MiB/s.
+    /// </summary>
     public required long DiskErrors { get; init; }
 
     /// <summary>Records that were read back and did not verify, and segments that a start found damaged.</summary>
@@ -51,6 +54,9 @@ public sealed record DiskCacheStatus
     /// <summary>Mutations that were acknowledged and are not yet on disk.</summary>
     public required long OwedWrites { get; init; }
 
-    /// <summary>Values that were refused because they are larger than <see cref="DiskDistributedCacheOptions.MaxEntryBytes"/>.</summary>
+    /// <summary>
+    /// Values that were refused because they are larger than <see cref="DiskDistributedCacheOptions.MaxEntryBytes"/>, or with key and tags larger
+    /// than half of <see cref="DiskDistributedCacheOptions.MaxDiskBytes"/> or 1 GiB.
+    /// </summary>
     public required long OversizedEntries { get; init; }
 }

@@ -33,8 +33,8 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
     public long? MemoryOnlyMaxMemoryBytes { get; set; }
 
     /// <summary>
-    /// The largest value, in bytes. Default 64 MiB; 1 byte to some 2 GiB. A larger one is not stored, and an older version of
-    /// its key goes too.
+    /// The largest value, in bytes. Default 64 MiB; 1 byte to 1 GiB. A larger one is not stored, and an older version of
+    /// its key goes too. So it is with one that does not fit, with its key and tags, into 1 GiB and half of <see cref="MaxDiskBytes"/>.
     /// </summary>
     public long MaxEntryBytes { get; set; } = 64L << 20;
 

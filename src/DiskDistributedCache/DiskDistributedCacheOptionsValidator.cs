@@ -8,6 +8,7 @@ namespace DiskDistributedCache;
 /// </summary>
 internal sealed class DiskDistributedCacheOptionsValidator : IValidateOptions<DiskDistributedCacheOptions>
 {
+    private const int MaxEntryBytes = 1 << 30;
     private const int MinSegmentBytes = 64 << 10;
     private const int MaxSegmentBytes = 1 << 30;
     private const long MinDiskBytes = 1 << 20;
@@ -50,7 +51,7 @@ internal sealed class DiskDistributedCacheOptionsValidator : IValidateOptions<Di
         CheckDirectory(mistakes, options.Directory);
         Check(mistakes, nameof(options.MaxDiskBytes), options.MaxDiskBytes, MinDiskBytes, long.MaxValue, " bytes");
         Check(mistakes, nameof(options.MaxMemoryBytes), options.MaxMemoryBytes, 0, long.MaxValue, " bytes (0 turns the memory tier off)");
-        Check(mistakes, nameof(options.MaxEntryBytes), options.MaxEntryBytes, 1, Array.MaxLength, " bytes");
+        Check(mistakes, nameof(options.MaxEntryBytes), options.MaxEntryBytes, 1, MaxEntryBytes, " bytes");
         Check(mistakes, nameof(options.SegmentBytes), options.SegmentBytes, MinSegmentBytes, MaxSegmentBytes, " bytes");
         Check(mistakes, nameof(options.MaxEntries), options.MaxEntries, 1, int.MaxValue, " entries");
         Check(mistakes, nameof(options.MaxQuarantineBytes), options.MaxQuarantineBytes, 0, long.MaxValue, " bytes (0 keeps none)");

@@ -149,7 +149,7 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     {
         RefuseLink();
         string path = WaiterMark(session);
-        return OpenExclusively(path, FileMode.CreateNew) ?? throw new StoreInUseException(path);
+        return OpenExclusively(path, FileMode.OpenOrCreate) ?? throw new StoreInUseException(path);
     }
 
     /// <summary>Whether the mark of a process is where others would find it.</summary>
@@ -233,11 +233,6 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     public List<long> SegmentNumbers(Guid storeId)
     {
         var numbers = new List<long>();
-        if (!fileSystem.Directory.Exists(StoreOf(storeId)))
-        {
-            return numbers;
-        }
-
         foreach (string path in fileSystem.Directory.EnumerateFiles(StoreOf(storeId), "*" + SegmentExtension))
         {
             if (long.TryParse(

@@ -31,8 +31,8 @@ internal sealed class Recovery(
     public int HoleCount { get; private set; }
 
     /// <summary>
-    /// What was brought along stands behind a hole and is older than what was in it: the hole may have held a value by which the cache's users knew
-    /// that it is out of date. Nothing was erased yet, and nothing may be used.
+    /// Nothing may be used. Either what was brought along stands behind a hole and is older than what was in it: the hole may have held a value by which the
+    /// cache's users knew that it is out of date. Or there is a segment which can neither be opened nor erased: it would be a hole at each start.
     /// </summary>
     public bool MustBeginAnew { get; private set; }
 
@@ -72,15 +72,12 @@ internal sealed class Recovery(
             Hole(upTo: last);
         }
 
-        // Its name may be taken for ever.
-        last = Math.Max(last, _unopened.LastOrDefault());
-        if (HasOlderBehindHole())
+        if (HasOlderBehindHole() || !TryEraseUnopened())
         {
             MustBeginAnew = true;
             return new LogMark(last, _lastEnd, _highestSequence);
         }
 
-        EraseUnopened();
         EraseBeforeHole();
         if (_unsealed is not null && segments.Ordered.Count > 0)
         {
@@ -92,7 +89,14 @@ internal sealed class Recovery(
 
     private void OpenSegments(Superblock superblock)
     {
-        foreach (long number in directory.SegmentNumbers(storeId))
+        List<long> numbers = [];
+        if (!reads.TryRead(() => numbers = directory.SegmentNumbers(storeId)))
+        {
+            // They may be there all the same.
+            MustBeginAnew = true;
+        }
+
+        foreach (long number in numbers)
         {
             if (!reads.TryRead(() => OpenSegment(number, isSynced: superblock.IsClean)))
             {
@@ -227,19 +231,17 @@ internal sealed class Recovery(
         }
     }
 
-    /// <summary>What cannot be opened may not let itself be erased either: then it is a hole again the next time, and nothing else is older.</summary>
-    private void EraseUnopened()
+    private bool TryEraseUnopened()
     {
-        foreach (long number in _unopened)
+        try
         {
-            try
-            {
-                directory.Delete(directory.SegmentOf(storeId, number));
-            }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-            {
-                listener.Faulted(exception);
-            }
+            _unopened.ForEach(number => directory.Delete(directory.SegmentOf(storeId, number)));
+            return true;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            listener.Faulted(exception);
+            return false;
         }
     }
 

@@ -150,7 +150,14 @@ internal sealed partial class SegmentStore : IDisposable
             catch (IOException exception) when (left > 0 && CanGiveWay(exception))
             {
                 // Where it was a write that failed, its segment has ended, and the next one begins in the reserve.
+                _writer.ForgetRun();
                 _reclaim.Space.RunOut();
+            }
+            catch
+            {
+                // What is left in the run has its place in the segment that is active now; the next one may be another.
+                _writer.ForgetRun();
+                throw;
             }
         }
 
@@ -161,7 +168,11 @@ internal sealed partial class SegmentStore : IDisposable
     }
 
     /// <summary>Gives back what others need: erases oldest segments until <c>MinFreeDiskBytes</c> are free or only the newest is left.</summary>
-    public void ShrinkToFit() => _reclaim.ShrinkToFit();
+    public void ShrinkToFit()
+    {
+        MarkActive();
+        _reclaim.ShrinkToFit();
+    }
 
     /// <summary>Whether a segment has so many corrupt records that it should be retired.</summary>
     public bool HasDamagedSegment => Volatile.Read(ref _damagedCount) > 0;
@@ -172,6 +183,7 @@ internal sealed partial class SegmentStore : IDisposable
     /// </summary>
     public int RetireDamaged()
     {
+        MarkActive();
         int retired = 0;
         Volatile.Write(ref _damagedCount, 0);
         foreach (var segment in _segments.Ordered.Where(segment => segment is { IsRetired: false } and ({ CorruptCount: >= DamagedAtCount } or { HasSyncFailed: true })).ToList())
@@ -346,6 +358,7 @@ internal sealed partial class SegmentStore : IDisposable
     {
         // Files are renamed and erased from here on: not in a store that another process has taken over.
         _superblock.CheckIdentity();
+        MarkActive();
         if (!CanRoll(recordBytes))
         {
             throw new NoRoomException();
@@ -387,6 +400,15 @@ internal sealed partial class SegmentStore : IDisposable
         if (_markedSegment != _writer.Mark.Segment)
         {
             Heartbeat();
+        }
+    }
+
+    /// <summary>The same, where it has failed when the segment was begun, for who is about to bring something along to it.</summary>
+    private void MarkActive()
+    {
+        if (_writer.HasActive)
+        {
+            MarkSegment();
         }
     }
 

@@ -141,16 +141,16 @@ internal sealed class SegmentWriter(
             {
                 VerifyWritten(bytes, offset);
             }
+
+            foreach (var placed in _run)
+            {
+                Publish(placed, offset);
+            }
         }
         catch
         {
             Abandon();
             throw;
-        }
-
-        foreach (var placed in _run)
-        {
-            Publish(placed, offset);
         }
 
         _facts.EndOffset = offset + _runBytes;

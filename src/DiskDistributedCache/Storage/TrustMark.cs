@@ -33,6 +33,7 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     // Guarded by _ioLock.
     private bool _isOwner;
     private StoreFile? _waiterMark;
+    private bool _mayHaveLeftMark;
     private Guid _previousSession;
     private bool _isIncomplete;
     private bool _wasUntold;
@@ -330,7 +331,11 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
             _waiterMark = null;
         }
 
+        _mayHaveLeftMark = true;
         _waiterMark ??= directory.LeaveWaiterMark(session);
+
+        // It has to outlive the system, too: the store may have been closed clean.
+        directory.SyncFolder(directory.Path);
     }
 
     private void PutWitness()
@@ -352,11 +357,12 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
             throw new IOException("A revocation is there and cannot be read: it may be that of this process.");
         }
 
-        if (_waiterMark is { } mark)
+        if (_mayHaveLeftMark)
         {
             directory.RemoveWaiterMark(session);
-            mark.Dispose();
+            _waiterMark?.Dispose();
             _waiterMark = null;
+            _mayHaveLeftMark = false;
         }
     }
 

@@ -154,6 +154,7 @@ internal sealed partial class WriteLane
             else
             {
                 isDue = OweWhere(_ => true);
+                _mustBeDurable = true;
                 _queue.PutBack(_batch);
             }
 

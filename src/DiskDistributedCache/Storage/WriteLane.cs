@@ -42,6 +42,7 @@ internal sealed partial class WriteLane
     private TimeSpan _busyLimit;
     private bool _isStallReported;
     private long _owedGeneration;
+    private bool _mustBeDurable;
     private bool _wasJob;
     private bool _isPaused = true;
     private bool _hasFailed;
@@ -203,6 +204,7 @@ internal sealed partial class WriteLane
         lock (_lock)
         {
             _isPaused = true;
+            _mustBeDurable = true;
             isDue = OweWhere(_ => true);
         }
 
@@ -258,6 +260,7 @@ internal sealed partial class WriteLane
         lock (_lock)
         {
             _owedGeneration++;
+            _mustBeDurable = true;
         }
 
         _trust.Withdraw();
@@ -315,6 +318,7 @@ internal sealed partial class WriteLane
             isDue = OweWhere(_ => true);
             _queue.Clear();
             _owedGeneration++;
+            _mustBeDurable = true;
             makeUp();
         }
 
@@ -323,14 +327,18 @@ internal sealed partial class WriteLane
     }
 
     /// <summary>
-    /// Whether the store owes nothing any more and may be trusted again as soon as it is durable; the generation tells whether that is
-    /// still so afterwards.
+    /// Whether the store owes nothing any more and may be trusted again; the generation tells whether that is still so afterwards.
     /// </summary>
-    public bool OwesNothing(out long generation)
+    /// <param name="generation">Whatever becomes owed changes it.</param>
+    /// <param name="mustBeDurable">
+    /// Whether it has to be durable first. What was late and nothing else is in the log as what was in time is, which is enough for a process
+    /// that is killed.
+    /// </param>
+    public bool OwesNothing(out long generation, out bool mustBeDurable)
     {
         lock (_lock)
         {
-            generation = _owedGeneration;
+            (generation, mustBeDurable) = (_owedGeneration, _mustBeDurable);
             return !_isPaused && !_hasFailed && CountOwed() == 0 && _due.Count == 0;
         }
     }
@@ -346,6 +354,7 @@ internal sealed partial class WriteLane
             }
 
             _trust.Reset();
+            _mustBeDurable = false;
             return true;
         }
     }
@@ -368,7 +377,7 @@ internal sealed partial class WriteLane
         bool isDue;
         lock (_lock)
         {
-            isDue = OweWhere(_ => true);
+            isDue = OweWhere(_ => true) || _due.Count > 0;
         }
 
         if (isDue)

@@ -299,7 +299,7 @@ internal sealed partial class DiskTier
     }
 
     /// <summary>What may meet code of others (loggers, listeners) must not keep the watchdog, or whoever holds a lock.</summary>
-    private static void Elsewhere(Action action) => ThreadPool.UnsafeQueueUserWorkItem(
+    public static void Elsewhere(Action action) => ThreadPool.UnsafeQueueUserWorkItem(
         static action =>
         {
             try

@@ -501,7 +501,10 @@ internal sealed partial class DiskTier
         }
     }
 
-    /// <summary>Lets the store be trusted again: when nothing is owed, everything is durable, and nothing became owed during that.</summary>
+    /// <summary>
+    /// Lets the store be trusted again: when nothing is owed, everything is durable if the disk has refused anything, and nothing became owed during
+    /// that.
+    /// </summary>
     private void TryTrust()
     {
         if (_trusting is not null)
@@ -511,8 +514,15 @@ internal sealed partial class DiskTier
 
         TryWriteRetained();
         _trust.RestoreMissing();
-        if (_store is not { } store || _isGivenUp || _owesRetained || !_trust.IsSuspect || !_writer.OwesNothing(out long generation))
+        if (_store is not { } store || _isGivenUp || _owesRetained || !_trust.IsSuspect
+            || !_writer.OwesNothing(out long generation, out bool mustBeDurable))
         {
+            return;
+        }
+
+        if (!mustBeDurable)
+        {
+            FinishTrust(isDurable: true, generation);
             return;
         }
 

@@ -154,11 +154,12 @@ internal sealed partial class DiskTier : IDisposable
         {
             try
             {
-                _writer.Post(OpenStore, JobTime.Endless);
+                // The writer last: it opens the store, which needs the others.
                 _watchdog.Start();
-                _writer.Start();
                 _readers.Start();
                 _sync.Start();
+                _writer.Post(OpenStore, JobTime.Endless);
+                _writer.Start();
                 StartMonitor();
             }
             catch (Exception exception)

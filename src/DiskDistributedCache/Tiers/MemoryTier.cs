@@ -34,6 +34,9 @@ internal sealed class MemoryTier
     /// <summary>The part of the budget that is left free when room is made.</summary>
     public const int LowWatermarkPart = 256;
 
+    /// <summary>What a lower budget evicts at once.</summary>
+    private const int StepBytes = 1 << 20;
+
     private readonly Action<CacheEntry>? _evicted;
     private readonly Func<CacheEntry, long> _weigher;
     private readonly Lock _lock = new();
@@ -63,23 +66,33 @@ internal sealed class MemoryTier
         _weigher = weigher ?? WeightOf;
     }
 
-    /// <summary>The budget. Lowering it evicts before the new value can be seen.</summary>
+    /// <summary>The budget. Lowering it evicts before the new value can be seen, in steps, between which others get the lock.</summary>
     public long BudgetBytes
     {
         get => Volatile.Read(ref _budgetBytes);
         set
         {
             ArgumentOutOfRangeException.ThrowIfNegative(value);
-            Resident? leaving;
-            lock (_lock)
+            for (long step = Bytes - StepBytes; step > value; step -= StepBytes)
             {
-                MakeRoom(0, value);
-                Volatile.Write(ref _budgetBytes, value);
-                leaving = TakeLeaving();
+                Lower(step, _budgetBytes);
             }
 
-            Report(leaving);
+            Lower(value, value);
         }
+    }
+
+    private void Lower(long bytes, long budgetBytes)
+    {
+        Resident? leaving;
+        lock (_lock)
+        {
+            MakeRoom(0, bytes);
+            Volatile.Write(ref _budgetBytes, budgetBytes);
+            leaving = TakeLeaving();
+        }
+
+        Report(leaving);
     }
 
     /// <summary>The weight of all entries, pinned ones included.</summary>

@@ -75,9 +75,9 @@ internal sealed partial class TieredCache
 
     public Acknowledgement Clear()
     {
-        var clear = new Mutation(RecordKind.Clear);
-        var acknowledgement = Accept(clear);
-        _memory.RemoveWhere(entry => entry.Ticket < clear.Sequence);
+        // Not the number that it has later: where the store opens meanwhile, what was set after it may have its old number for a moment longer.
+        var acknowledgement = Accept(new Mutation(RecordKind.Clear), out long sequence);
+        _memory.RemoveWhere(entry => entry.Ticket < sequence);
         return acknowledgement;
     }
 
@@ -90,7 +90,9 @@ internal sealed partial class TieredCache
     }
 
     /// <summary>The order of effects of the class head. Memory follows at once for a single key; tags and clears are checked at each hit.</summary>
-    private Acknowledgement Accept(Mutation mutation)
+    private Acknowledgement Accept(Mutation mutation) => Accept(mutation, out _);
+
+    private Acknowledgement Accept(Mutation mutation, out long sequence)
     {
         bool isStarting = _disk.EnterWhileStarting();
         try
@@ -100,6 +102,7 @@ internal sealed partial class TieredCache
                 if (mutation.Entry is { IsRetained: true })
                 {
                     // What its key has goes too, and that is not to be lost before what is older than it.
+                    sequence = 0;
                     return LoseRetained();
                 }
 
@@ -107,6 +110,7 @@ internal sealed partial class TieredCache
                 _disk.TryNumber(mutation);
             }
 
+            sequence = mutation.Sequence;
             _metrics.CountMutation(mutation.Kind - RecordKind.Value + MutationKind.Set);
             if (mutation.Kind is RecordKind.Value or RecordKind.Removal)
             {
@@ -190,26 +194,37 @@ internal sealed partial class TieredCache
     /// </summary>
     private bool HasRetainRoom(CacheEntry entry)
     {
-        long weight = MemoryTier.WeightOf(entry);
-        long replaced = _memory.Peek(entry.Key) is { IsRetained: true } before ? MemoryTier.WeightOf(before) : 0;
-        if (_memory.RetainedBytes + weight - replaced <= _maxRetainedBytes)
+        if (RetainedBytesWith(entry) <= _maxRetainedBytes)
         {
             return true;
         }
 
         long now = Clock.NowTicks;
         _memory.RemoveWhere(other => other.IsRetained && other.IsExpired(now));
-        if (weight <= _maxRetainedBytes && _memory.RetainedBytes + weight > _maxRetainedBytes)
+        if (MemoryTier.WeightOf(entry) > _maxRetainedBytes)
+        {
+            return false;
+        }
+
+        if (RetainedBytesWith(entry) > _maxRetainedBytes)
         {
             LoseRetained();
         }
 
-        return weight <= _maxRetainedBytes;
+        return true;
+    }
+
+    /// <summary>What is retained once this entry has taken the place of what its key has.</summary>
+    private long RetainedBytesWith(CacheEntry entry)
+    {
+        long replaced = _memory.Peek(entry.Key) is { IsRetained: true } before ? MemoryTier.WeightOf(before) : 0;
+        return _memory.RetainedBytes + MemoryTier.WeightOf(entry) - replaced;
     }
 
     private Acknowledgement LoseRetained()
     {
-        Log.RetainedLost(_logger);
+        // Elsewhere: a caller is here, and may have locks.
+        DiskTier.Elsewhere(() => Log.RetainedLost(_logger));
         return Clear();
     }
 }

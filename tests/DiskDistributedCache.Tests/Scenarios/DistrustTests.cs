@@ -58,6 +58,51 @@ public sealed class DistrustTests : IAsyncLifetime
         Assert.Null(await _scene.Get("k"));
     }
 
+    // Seen to fail when everything had to be durable first, and when nothing had to after a write that failed.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_was_only_late_is_trusted_as_soon_as_it_is_written_and_what_has_failed_when_it_is_durable(bool hasFailed)
+    {
+        _scene.Options.IoTimeout = TimeSpan.FromSeconds(1);
+        await _scene.ReopenClosedAsync();
+        var gate = _scene.Files.Hold(FileOperation.Write, TierScene.Segments);
+        await _scene.Remove("k");
+        Assert.False(File.Exists(_scene.Witness));
+        gate.Open();
+        if (hasFailed)
+        {
+            _scene.Files.Fail(FileOperation.Write, TierScene.Segments, times: 1);
+            await _scene.Set("another", "v");
+        }
+
+        var syncs = _scene.Files.Fail(FileOperation.Flush, TierScene.Segments);
+        await _scene.Cache.HeartbeatOnceAsync();
+        await _scene.Cache.TrustOnceAsync();
+
+        Assert.Equal(!hasFailed, File.Exists(_scene.Witness));
+        Assert.Equal(hasFailed, syncs.StruckCount > 0);
+        await _scene.ReopenKilledAsync();
+        Assert.Null(await _scene.Get("k"));
+    }
+
+    // Seen to fail when a close let only those go who were not waiting for the withdrawal yet.
+    [Fact]
+    public async Task A_caller_who_waits_for_the_withdrawal_is_let_go_by_a_close()
+    {
+        _scene.Options.IoTimeout = TimeSpan.FromSeconds(1);
+        await _scene.ReopenClosedAsync();
+        FailWrites();
+        var gate = _scene.Files.Hold(FileOperation.Delete, Witness);
+        var removal = _scene.Remove("k").AsTask();
+        await gate.Reached;
+
+        await _scene.CloseAsync();
+
+        await removal.WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
+        gate.Open();
+    }
+
     // Seen to fail when the caller waited for the withdrawal for ever.
     [Fact]
     public async Task A_caller_is_let_go_although_the_witness_cannot_be_deleted_in_time()

@@ -210,6 +210,26 @@ public sealed class DiskFullTests : IDisposable
         Assert.InRange(_scene.SegmentFiles.Count, 12, 20);
     }
 
+    // Seen to fail when only what is appended asked for it: what is brought along went to a segment that nobody would have missed.
+    [Fact]
+    public void Before_anything_is_brought_along_to_a_new_segment_the_superblock_has_its_number()
+    {
+        _scene.Settings = _scene.Settings with { MaxDiskBytes = 16 * SegmentBytes };
+        _scene.Open();
+        _scene.SetRetained("mark", "v");
+        _scene.FillSegments(8);
+        _scene.Files.Fail(FileOperation.Write, "superblock", times: 1);
+        Assert.Throws<IOException>(() => _scene.FillSegments(1));
+        var written = new List<string>();
+        _scene.Files.Watch(FileOperation.Write, call => written.Add(Path.GetFileName(call.Path)));
+        _disk.LetOthersHave(15 * SegmentBytes);
+
+        _scene.Store.ShrinkToFit();
+
+        Assert.Contains(_scene.SegmentFiles[^1].Name, written);
+        Assert.Equal("superblock", written[0]);
+    }
+
     // Seen to fail when nothing was given back.
     [Fact]
     public void What_others_need_is_given_back_and_what_they_leave_is_used_again()

@@ -228,4 +228,25 @@ public sealed class MemoryTierTests
 
         Assert.Equal(0, allocated);
     }
+
+    // Seen to fail when all of it was evicted at once: for as long as that takes nothing can be set.
+    [Fact]
+    public void A_lower_budget_is_reached_in_steps()
+    {
+        const int Budget = 64 << 20;
+        var seen = new List<long>();
+        MemoryTier? tier = null;
+        tier = new MemoryTier(Budget, _ => seen.Add(tier!.Bytes), s_valueLength);
+        for (int i = 0; i < 2_000; i++)
+        {
+            tier.Put(Entry($"key {i}", 32 << 10), pinned: false);
+        }
+
+        seen.Clear();
+        tier.BudgetBytes = Budget / 2;
+
+        Assert.InRange(tier.Bytes, (Budget / 2) - (2 << 20), Budget / 2);
+        Assert.InRange(seen[0], Budget - (4 << 20), Budget);
+        Assert.InRange(seen.Distinct().Count(), 20, 40);
+    }
 }
