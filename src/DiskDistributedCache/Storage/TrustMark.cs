@@ -34,6 +34,7 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     private bool _isOwner;
     private StoreFile? _waiterMark;
     private bool _mayHaveLeftMark;
+    private bool _isMarkDurable;
     private Guid _previousSession;
     private bool _isIncomplete;
     private bool _wasUntold;
@@ -327,15 +328,24 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     {
         if (_waiterMark is not null && !directory.IsInPlace(_waiterMark, session))
         {
-            _waiterMark.Dispose();
-            _waiterMark = null;
+            LetGoOfMark();
         }
 
         _mayHaveLeftMark = true;
         _waiterMark ??= directory.LeaveWaiterMark(session);
+        if (!_isMarkDurable)
+        {
+            // It has to outlive the system, too: the store may have been closed clean.
+            directory.SyncFolder(directory.Path);
+            _isMarkDurable = true;
+        }
+    }
 
-        // It has to outlive the system, too: the store may have been closed clean.
-        directory.SyncFolder(directory.Path);
+    private void LetGoOfMark()
+    {
+        _waiterMark?.Dispose();
+        _waiterMark = null;
+        _isMarkDurable = false;
     }
 
     private void PutWitness()
@@ -360,8 +370,7 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
         if (_mayHaveLeftMark)
         {
             directory.RemoveWaiterMark(session);
-            _waiterMark?.Dispose();
-            _waiterMark = null;
+            LetGoOfMark();
             _mayHaveLeftMark = false;
         }
     }

@@ -444,10 +444,12 @@ internal sealed partial class DiskTier
             return;
         }
 
-        // Elsewhere: a caller is here, and has locks.
-        Elsewhere(() => Log.OwedOverflow(_logger, MaxOwedCount));
-        _store?.Index.Clear(long.MaxValue);
-        _listener.ContentGivenUp();
+        // Elsewhere: a caller is here, and has locks. The index stays until the store is begun anew: it knows of all that was accepted.
+        Elsewhere(() =>
+        {
+            Log.OwedOverflow(_logger, MaxOwedCount);
+            _listener.ContentGivenUp();
+        });
         PostOnLane(() =>
         {
             if (_isGivenUp && _health.Mode == DiskCacheMode.Normal)
