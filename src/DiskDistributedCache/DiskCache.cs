@@ -288,7 +288,7 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
     public IReadOnlyList<QuarantinedRecord> GetQuarantine() => _tiers.GetQuarantine();
 
     /// <summary>
-    /// Writes what is under way, closes the store and lets go of its directory. Further calls wait for the first. Returns within some 10 s
+    /// Writes what is under way, closes the store and lets go of its directory. Further calls wait for the first. Returns within some 10 s and a quarter of <see cref="DiskDistributedCacheOptions.IoTimeout"/>
     /// where the disk hangs; then the store is not closed clean, and its directory is let go when the disk has answered. Never throws because of the disk.
     /// </summary>
     public void Dispose()

@@ -54,6 +54,11 @@ internal sealed class Recovery(
         var mark = superblock.Mark;
         _highestSequence = mark.HighestSequence;
         OpenSegments(superblock);
+        if (segments.Ordered.Count > 0 && segments.Ordered[0].Number > _holeUpTo && _holeUpTo > 0)
+        {
+            HoleCount++;
+        }
+
         SegmentFile? previous = null;
         foreach (var segment in segments.Ordered)
         {
@@ -72,13 +77,12 @@ internal sealed class Recovery(
             Hole(upTo: last);
         }
 
-        if (HasOlderBehindHole() || !TryEraseUnopened())
+        if (HasOlderBehindHole() || !TryErase())
         {
             MustBeginAnew = true;
             return new LogMark(last, _lastEnd, _highestSequence);
         }
 
-        EraseBeforeHole();
         if (_unsealed is not null && segments.Ordered.Count > 0)
         {
             Seal(segments.Ordered[^1], _unsealed);
@@ -216,26 +220,36 @@ internal sealed class Recovery(
         barriers.ForgetAll();
     }
 
-    private void EraseBeforeHole()
+    /// <summary>Erases what is before a hole and what could not be opened. False where one of the latter does not let itself be erased.</summary>
+    private bool TryErase()
     {
-        SegmentFile[] worthless = [.. segments.Ordered.TakeWhile(segment => segment.Number <= _holeUpTo)];
-        foreach (var segment in worthless)
+        var worthless = segments.Ordered.TakeWhile(segment => segment.Number <= _holeUpTo).ToDictionary(segment => segment.Number);
+        foreach (var segment in worthless.Values)
         {
             KeepDamage(segment);
         }
 
-        foreach (var segment in worthless.Reverse())
+        foreach (long number in worthless.Keys.Concat(_unopened).OrderDescending())
         {
-            directory.Delete(directory.SegmentOf(storeId, segment.Number));
-            segments.Remove(segment);
+            if (worthless.TryGetValue(number, out var segment))
+            {
+                directory.Delete(directory.SegmentOf(storeId, number));
+                segments.Remove(segment);
+            }
+            else if (!TryEraseUnopened(number))
+            {
+                return false;
+            }
         }
+
+        return true;
     }
 
-    private bool TryEraseUnopened()
+    private bool TryEraseUnopened(long number)
     {
         try
         {
-            _unopened.ForEach(number => directory.Delete(directory.SegmentOf(storeId, number)));
+            directory.Delete(directory.SegmentOf(storeId, number));
             return true;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)

@@ -91,6 +91,7 @@ internal sealed partial class SegmentStore
     public bool TryClose()
     {
         CheckIdentity();
+        MarkActive();
         if (_writer.HasAbandoned)
         {
             Roll(0);

@@ -170,7 +170,16 @@ internal sealed partial class SegmentStore : IDisposable
     /// <summary>Gives back what others need: erases oldest segments until <c>MinFreeDiskBytes</c> are free or only the newest is left.</summary>
     public void ShrinkToFit()
     {
-        MarkActive();
+        try
+        {
+            MarkActive();
+        }
+        catch (IOException exception) when (Faults.KindOf(exception) == FaultKind.Full)
+        {
+            // Room is what this is for. Nothing can be brought along to a segment that is given up.
+            _writer.GiveUpActive();
+        }
+
         _reclaim.ShrinkToFit();
     }
 

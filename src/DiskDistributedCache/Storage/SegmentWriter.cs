@@ -347,6 +347,15 @@ internal sealed class SegmentWriter(
         }
     }
 
+    /// <summary>Ends the active segment without a footer of its own, as after a failed write.</summary>
+    public void GiveUpActive()
+    {
+        if (_active is not null)
+        {
+            Abandon();
+        }
+    }
+
     /// <summary>Gives the active segment up at its last verified byte.</summary>
     private void Abandon()
     {

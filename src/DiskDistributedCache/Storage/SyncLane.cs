@@ -2,7 +2,7 @@ namespace DiskDistributedCache.Storage;
 
 /// <summary>
 /// The thread that makes segments durable. No caller waits for it, and a sync may take its time: each sealed segment once, through the
-/// handle that wrote it, and everything before a store that was suspect is trusted again.
+/// handle that wrote it, and everything before a store to which the disk had refused something is trusted again.
 /// </summary>
 internal sealed class SyncLane
 {

@@ -354,7 +354,7 @@ internal sealed partial class WriteLane
             }
 
             _trust.Reset();
-            _mustBeDurable = false;
+            _mustBeDurable = _isPaused;
             return true;
         }
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using DiskDistributedCache.Diagnostics;
 using DiskDistributedCache.Entries;
 using DiskDistributedCache.Health;
@@ -10,15 +11,19 @@ namespace DiskDistributedCache.Tiers;
 /// runs on the writer lane.
 ///
 /// Order of effects of a recovery: the store is still this process's, or is begun anew; a probe; what is owed; what memory holds
-/// and the disk does not; what became owed meanwhile; normal mode. Trust comes back later: when nothing is owed, everything is synced,
-/// and nothing became owed during that.
+/// and the disk does not; what became owed meanwhile; normal mode. Trust comes back later: when nothing is owed, everything is synced
+/// if the disk had refused anything, and nothing became owed during that.
 /// </content>
 internal sealed partial class DiskTier
 {
     private const int WriteBackBytes = 1 << 20;
 
+    /// <summary>Where everything is late, taking the trust back and giving it again would be all that the lane does.</summary>
+    private static readonly TimeSpan s_lateTrustPause = TimeSpan.FromSeconds(1);
+
     // Only on the writer lane.
     private TaskCompletionSource? _trusting;
+    private long _lateTrust;
     private bool _isWaitingForLock;
     private bool _owesRetained;
     private bool _isWritingFromMemory;
@@ -447,8 +452,8 @@ internal sealed partial class DiskTier
         // Elsewhere: a caller is here, and has locks. The index stays until the store is begun anew: it knows of all that was accepted.
         Elsewhere(() =>
         {
-            Log.OwedOverflow(_logger, MaxOwedCount);
             _listener.ContentGivenUp();
+            Log.OwedOverflow(_logger, MaxOwedCount);
         });
         PostOnLane(() =>
         {
@@ -505,7 +510,7 @@ internal sealed partial class DiskTier
 
     /// <summary>
     /// Lets the store be trusted again: when nothing is owed, everything is durable if the disk has refused anything, and nothing became owed during
-    /// that.
+    /// that. Without a sync once a second at the most; each batch and each heartbeat asks.
     /// </summary>
     private void TryTrust()
     {
@@ -524,7 +529,12 @@ internal sealed partial class DiskTier
 
         if (!mustBeDurable)
         {
-            FinishTrust(isDurable: true, generation);
+            if (_lateTrust == 0 || Stopwatch.GetElapsedTime(_lateTrust) > s_lateTrustPause)
+            {
+                _lateTrust = Stopwatch.GetTimestamp();
+                FinishTrust(isDurable: true, generation);
+            }
+
             return;
         }
 

@@ -64,7 +64,8 @@ public sealed class DistrustTests : IAsyncLifetime
     [InlineData(true)]
     public async Task What_was_only_late_is_trusted_as_soon_as_it_is_written_and_what_has_failed_when_it_is_durable(bool hasFailed)
     {
-        _scene.Options.IoTimeout = TimeSpan.FromSeconds(1);
+        // Long enough for the withdrawal, as above.
+        _scene.Options.IoTimeout = TimeSpan.FromSeconds(2);
         await _scene.ReopenClosedAsync();
         var gate = _scene.Files.Hold(FileOperation.Write, TierScene.Segments);
         await _scene.Remove("k");
@@ -93,7 +94,8 @@ public sealed class DistrustTests : IAsyncLifetime
     [Fact]
     public async Task A_caller_who_waits_for_the_withdrawal_is_let_go_by_a_close()
     {
-        _scene.Options.IoTimeout = TimeSpan.FromSeconds(1);
+        // So long that the watchdog, which lets go as well, is gone by then.
+        _scene.Options.IoTimeout = TimeSpan.FromSeconds(10);
         await _scene.ReopenClosedAsync();
         FailWrites();
         var gate = _scene.Files.Hold(FileOperation.Delete, Witness);

@@ -230,6 +230,27 @@ public sealed class DiskFullTests : IDisposable
         Assert.Equal("superblock", written[0]);
     }
 
+    // Seen to fail when it waited for room in the superblock.
+    [Fact]
+    public void Room_is_given_back_also_where_the_superblock_has_none()
+    {
+        _scene.Settings = _scene.Settings with { MaxDiskBytes = 16 * SegmentBytes };
+        _scene.Open();
+        _scene.FillSegments(8);
+        var full = _scene.Files.Fail(FileOperation.Write, "superblock", error: DiskError.NoSpace);
+        Assert.Throws<IOException>(() => _scene.FillSegments(1));
+        _disk.LetOthersHave(15 * SegmentBytes);
+        int before = _scene.SegmentFiles.Count;
+
+        _scene.Store.ShrinkToFit();
+
+        Assert.InRange(_scene.SegmentFiles.Count, 1, before - 2);
+        full.Heal();
+        _scene.Set("new", "v");
+        _scene.ReopenKilled();
+        Assert.Equal("v", _scene.Read("new"));
+    }
+
     // Seen to fail when nothing was given back.
     [Fact]
     public void What_others_need_is_given_back_and_what_they_leave_is_used_again()

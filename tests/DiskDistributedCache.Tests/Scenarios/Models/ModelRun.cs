@@ -325,7 +325,19 @@ internal sealed class ModelRun : IDisposable
             return;
         }
 
-        using var file = File.OpenHandle(segments[number % segments.Length], FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        try
+        {
+            Rot(segments[number % segments.Length], number);
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            // What an older store has left is erased in the background.
+        }
+    }
+
+    private static void Rot(string segment, int number)
+    {
+        using var file = File.OpenHandle(segment, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
         byte[] bytes = new byte[RandomAccess.GetLength(file)];
         int usedBytes = bytes.AsSpan(0, RandomAccess.Read(file, bytes, 0)).LastIndexOfAnyExcept((byte)0) + 1;
         if (usedBytes > 0)
