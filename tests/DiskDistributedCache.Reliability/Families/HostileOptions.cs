@@ -18,7 +18,7 @@ internal static class HostileOptions
         new("MaxMemoryBytes", 0L, null, (options, value) => options.MaxMemoryBytes = (long)value),
         new("MaxMemoryBytes", null, long.MaxValue, (options, value) => options.MaxMemoryBytes = (long)value),
         new("MemoryOnlyMaxMemoryBytes", 64L << 20, null, (options, value) => options.MemoryOnlyMaxMemoryBytes = (long)value),
-        new("MaxEntryBytes", 1L, (long)Array.MaxLength, (options, value) => options.MaxEntryBytes = (long)value),
+        new("MaxEntryBytes", 1L, 1L << 30, (options, value) => options.MaxEntryBytes = (long)value),
         new("SegmentBytes", 64 << 10, 1 << 30, (options, value) => (options.SegmentBytes, options.MaxDiskBytes) = ((int)value, 1 << 20)),
         new("MaxEntries", 1, int.MaxValue, (options, value) => options.MaxEntries = (int)value),
         new("MinFreeDiskBytes", 0L, long.MaxValue, (options, value) => options.MinFreeDiskBytes = (long)value),
