@@ -50,13 +50,13 @@ internal sealed partial class DiskTier
     /// <summary>One attempt to recover, as the monitor makes it.</summary>
     public Task RecoverOnceAsync() => OnceAsync(Recover);
 
-    /// <summary>One attempt to trust the store again, if it is suspect.</summary>
+    /// <summary>One attempt to trust the store again, if it is suspect; also right after the one before.</summary>
     public async Task TrustOnceAsync()
     {
         Task? trusting = null;
         await OnceAsync(() =>
         {
-            TryTrust();
+            TryTrust(isAsked: true);
             trusting = _trusting?.Task;
         }).ConfigureAwait(false);
         await (trusting ?? Task.CompletedTask).ConfigureAwait(false);
@@ -512,7 +512,10 @@ internal sealed partial class DiskTier
     /// Lets the store be trusted again: when nothing is owed, everything is durable if the disk has refused anything, and nothing became owed during
     /// that. Without a sync once a second at the most; each batch and each heartbeat asks.
     /// </summary>
-    private void TryTrust()
+    private void TryTrust() => TryTrust(isAsked: false);
+
+    /// <param name="isAsked">Whether it does not matter when it was done last.</param>
+    private void TryTrust(bool isAsked)
     {
         if (_trusting is not null)
         {
@@ -529,7 +532,7 @@ internal sealed partial class DiskTier
 
         if (!mustBeDurable)
         {
-            if (_lateTrust == 0 || Stopwatch.GetElapsedTime(_lateTrust) > s_lateTrustPause)
+            if (isAsked || _lateTrust == 0 || Stopwatch.GetElapsedTime(_lateTrust) > s_lateTrustPause)
             {
                 _lateTrust = Stopwatch.GetTimestamp();
                 FinishTrust(isDurable: true, generation);
