@@ -90,6 +90,23 @@ public sealed class DistrustTests : IAsyncLifetime
         Assert.Null(await _scene.Get("k"));
     }
 
+    // As the model does before it kills. Seen to fail when it had to wait for the pause between two such returns of trust.
+    [Fact]
+    public async Task What_was_late_twice_in_a_moment_is_trusted_when_that_is_asked_for()
+    {
+        _scene.Options.IoTimeout = TimeSpan.FromMilliseconds(200);
+        await _scene.ReopenClosedAsync();
+        for (int round = 0; round < 2; round++)
+        {
+            var gate = _scene.Files.Hold(FileOperation.Write, TierScene.Segments);
+            await _scene.Set("late", $"v{round}");
+            gate.Open();
+            await _scene.Cache.DrainAsync();
+            await _scene.Cache.TrustOnceAsync();
+            Assert.True(File.Exists(_scene.Witness));
+        }
+    }
+
     // Seen to fail when a close let only those go who were not waiting for the withdrawal yet.
     [Fact]
     public async Task A_caller_who_waits_for_the_withdrawal_is_let_go_by_a_close()

@@ -217,12 +217,7 @@ public sealed class RetainRuleTests : IDisposable
     [Fact]
     public void So_does_it_where_the_hole_is_the_oldest_segment_and_cannot_be_opened()
     {
-        _scene.Set("old", "out of date");
-        _scene.FillSegments(1);
-        _scene.SetRetained("mark", "everything before is out of date");
-        string hole = _scene.SegmentFiles[^1].Name;
-        _scene.FillSegments(1);
-        _scene.Append(AgainOf("old"));
+        string hole = BringOldBehindMark();
         _scene.Close();
         foreach (var reclaimed in _scene.SegmentFiles.TakeWhile(file => file.Name != hole))
         {
@@ -248,12 +243,7 @@ public sealed class RetainRuleTests : IDisposable
     [InlineData(FileOperation.Read, true)]
     public void A_hole_that_the_disk_gives_again_while_it_is_being_erased_is_still_a_hole(FileOperation operation, bool isMarkUnopened)
     {
-        _scene.Set("old", "out of date");
-        _scene.FillSegments(1);
-        _scene.SetRetained("mark", "everything before is out of date");
-        string marked = _scene.SegmentFiles[^1].Name;
-        _scene.FillSegments(1);
-        _scene.Append(AgainOf("old"));
+        string marked = BringOldBehindMark();
         _scene.FillSegments(1);
         string hole = _scene.SegmentFiles[^1].Name;
         _scene.FillSegments(1);
@@ -314,6 +304,18 @@ public sealed class RetainRuleTests : IDisposable
     }
 
     /// <summary>What reclaim appends for a value that is worth keeping.</summary>
+    /// <summary>A value, a mark that says it is out of date, and the value once more, in three segments. Returns the name of the mark's.</summary>
+    private string BringOldBehindMark()
+    {
+        _scene.Set("old", "out of date");
+        _scene.FillSegments(1);
+        _scene.SetRetained("mark", "everything before is out of date");
+        string marked = _scene.SegmentFiles[^1].Name;
+        _scene.FillSegments(1);
+        _scene.Append(AgainOf("old"));
+        return marked;
+    }
+
     private Mutation AgainOf(string key)
     {
         var where = _scene.Find(key)!.Value;
