@@ -47,7 +47,7 @@ internal sealed class DiskOutputCacheStore(DiskCache cache, IHttpContextAccessor
     {
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(value);
-        await SetAsync(key, new ReadOnlySequence<byte>(value), tags, validFor, cancellationToken).ConfigureAwait(false);
+        await BeginSet(key, new ReadOnlySequence<byte>(value), tags, validFor, cancellationToken).ConfigureAwait(false);
     }
 
     public async ValueTask SetAsync(
@@ -58,10 +58,15 @@ internal sealed class DiskOutputCacheStore(DiskCache cache, IHttpContextAccessor
         CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(key);
+        await BeginSet(key, value, tags.ToArray(), validFor, cancellationToken).ConfigureAwait(false);
+    }
+
+    private ValueTask BeginSet(string key, in ReadOnlySequence<byte> value, string[]? tags, TimeSpan validFor, CancellationToken token)
+    {
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(validFor, TimeSpan.Zero);
-        string[] ownTags = EntryArguments.CopyTags(tags.ToArray());
-        cancellationToken.ThrowIfCancellationRequested();
+        string[] ownTags = EntryArguments.CopyTags(tags);
+        token.ThrowIfCancellationRequested();
         var expiry = Expiry.None with { AbsoluteTicks = Expiry.Add(cache.Clock.NowTicks, validFor.Ticks) };
-        await cache.StoreAsync(new CacheKey(KeySpace.Output, key), value, ownTags, expiry, RenderTicket.Of(http)).ConfigureAwait(false);
+        return cache.StoreAsync(new CacheKey(KeySpace.Output, key), value, ownTags, expiry, RenderTicket.Of(http));
     }
 }

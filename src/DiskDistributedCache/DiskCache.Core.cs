@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using DiskDistributedCache.Entries;
 using DiskDistributedCache.Tiers;
 using Microsoft.Extensions.Caching.Distributed;
@@ -33,14 +34,23 @@ public sealed partial class DiskCache
             ? new ValueTask<CacheEntry?>(entry)
             : FindSlowlyAsync(space, key, token);
 
-    /// <summary>Stores an entry whose arguments were checked. The value is copied before the call returns, the tags are kept.</summary>
-    internal async ValueTask StoreAsync(
-        CacheKey key, ReadOnlySequence<byte> value, string[] tags, Expiry expiry, Ticket ticket)
+    /// <summary>
+    /// Stores an entry whose arguments were checked. The value is copied before the call returns, the tags are kept. Throws at once, and not in the task, where
+    /// the cache has been disposed of.
+    /// </summary>
+    internal ValueTask StoreAsync(CacheKey key, in ReadOnlySequence<byte> value, string[] tags, Expiry expiry, Ticket ticket)
     {
         ObjectDisposedException.ThrowIf(_closed, this);
         var ownValue = EntryArguments.CopyValue(value, _tiers.MaxEntryBytes);
+        return _startAwaited
+            ? Store(key, value.Length, ownValue, tags, expiry, ticket).AsValueTask()
+            : StoreWhenStartedAsync(key, value.Length, ownValue, tags, expiry, ticket);
+    }
+
+    private async ValueTask StoreWhenStartedAsync(CacheKey key, long valueBytes, byte[]? value, string[] tags, Expiry expiry, Ticket ticket)
+    {
         await AwaitStartAsync().ConfigureAwait(false);
-        await Store(key, value.Length, ownValue, tags, expiry, ticket).AsValueTask().ConfigureAwait(false);
+        await Store(key, valueBytes, value, tags, expiry, ticket).AsValueTask().ConfigureAwait(false);
     }
 
     private CacheEntry? Find(string key)
@@ -112,21 +122,35 @@ public sealed partial class DiskCache
         return Write(await FindSlowlyAsync(KeySpace.Data, key, token).ConfigureAwait(false), destination);
     }
 
-    private async ValueTask SetAsync(
+    /// <summary>
+    /// What all asynchronous sets do. Not async, nor is anything between the caller and the lane once the cache has started: a state machine for each would cost
+    /// as much as the rest of a set by many callers. What is thrown comes back in the task, as if it were.
+    /// </summary>
+    private ValueTask BeginSet(
         string key,
-        ReadOnlySequence<byte> value,
+        in ReadOnlySequence<byte>? value,
         DistributedCacheEntryOptions options,
         IEnumerable<string>? tags,
         Ticket ticket,
         CancellationToken token)
     {
-        ArgumentNullException.ThrowIfNull(key);
-        ArgumentNullException.ThrowIfNull(options);
-        var ownTags = EntryArguments.CopyTags(tags);
-        token.ThrowIfCancellationRequested();
-        ObjectDisposedException.ThrowIf(_closed, this);
-        var expiry = EntryArguments.ExpiryOf(options, _defaults, _tiers.Clock);
-        await StoreAsync(DataKey(key), value, ownTags, expiry, ticket).ConfigureAwait(false);
+        try
+        {
+            ArgumentNullException.ThrowIfNull(key);
+            var given = value ?? throw new ArgumentNullException(nameof(value));
+            ArgumentNullException.ThrowIfNull(options);
+            var ownTags = EntryArguments.CopyTags(tags);
+            token.ThrowIfCancellationRequested();
+            ObjectDisposedException.ThrowIf(_closed, this);
+            var expiry = EntryArguments.ExpiryOf(options, _defaults, _tiers.Clock);
+            return StoreAsync(DataKey(key), given, ownTags, expiry, ticket);
+        }
+        catch (Exception exception)
+        {
+            var builder = AsyncValueTaskMethodBuilder.Create();
+            builder.SetException(exception);
+            return builder.Task;
+        }
     }
 
     private Acknowledgement Store(

@@ -40,7 +40,7 @@ public sealed partial class DiskCache
         CancellationToken token)
     {
         ThrowIfForeign(ticket);
-        await SetAsync(key, value, options, tags, ticket.Ticket, token).ConfigureAwait(false);
+        await BeginSet(key, value, options, tags, ticket.Ticket, token).ConfigureAwait(false);
     }
 
     /// <inheritdoc cref="SetAsync(string, ReadOnlySequence{byte}, DistributedCacheEntryOptions, IEnumerable{string}, DiskCacheTicket, CancellationToken)"/>
@@ -52,10 +52,8 @@ public sealed partial class DiskCache
         DiskCacheTicket ticket,
         CancellationToken token)
     {
-        ArgumentNullException.ThrowIfNull(key);
-        ArgumentNullException.ThrowIfNull(value);
         ThrowIfForeign(ticket);
-        await SetAsync(key, new ReadOnlySequence<byte>(value), options, tags, ticket.Ticket, token).ConfigureAwait(false);
+        await BeginSet(key, value is null ? null : new ReadOnlySequence<byte>(value), options, tags, ticket.Ticket, token).ConfigureAwait(false);
     }
 
     private void ThrowIfForeign(in DiskCacheTicket ticket)

@@ -189,26 +189,22 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
     /// </param>
     /// <param name="token">Checked before anything is done.</param>
     /// <exception cref="ArgumentException">A tag is <see langword="null"/>, or there are more than 1,000.</exception>
-    public async Task SetAsync(
+    public Task SetAsync(
         string key,
         byte[] value,
         DistributedCacheEntryOptions options,
         IEnumerable<string>? tags,
-        CancellationToken token)
-    {
-        ArgumentNullException.ThrowIfNull(key);
-        ArgumentNullException.ThrowIfNull(value);
-        await SetAsync(key, new ReadOnlySequence<byte>(value), options, tags, token).ConfigureAwait(false);
-    }
+        CancellationToken token) =>
+        BeginSet(key, value is null ? null : new ReadOnlySequence<byte>(value), options, tags, default, token).AsTask();
 
     /// <inheritdoc cref="SetAsync(string, byte[], DistributedCacheEntryOptions, IEnumerable{string}, CancellationToken)"/>
-    public async ValueTask SetAsync(
+    public ValueTask SetAsync(
         string key,
         ReadOnlySequence<byte> value,
         DistributedCacheEntryOptions options,
         IEnumerable<string>? tags,
         CancellationToken token) =>
-        await SetAsync(key, value, options, tags, default(Ticket), token).ConfigureAwait(false);
+        BeginSet(key, value, options, tags, default, token);
 
     /// <summary>Starts the window of a sliding entry anew. Does nothing for other entries and for keys without one.</summary>
     /// <param name="key">Any text, also the empty one.</param>

@@ -126,8 +126,23 @@ internal sealed class SegmentFacts
     public byte[] ToFooter(in SegmentSeed seed)
     {
         byte[] footer = new byte[FooterLength];
-        SegmentFormat.WriteFooter(footer, this, CollectionsMarshal.AsSpan(_texts), seed);
+        WriteFooter(footer, seed);
         return footer;
+    }
+
+    /// <summary>Writes the footer over exactly as many bytes as it has.</summary>
+    public void WriteFooter(Span<byte> to, in SegmentSeed seed)
+    {
+        to.Clear();
+        SegmentFormat.WriteFooter(to, this, CollectionsMarshal.AsSpan(_texts), seed);
+    }
+
+    /// <summary>Begins anew, for the next segment, with the memory that it has.</summary>
+    public void Restart(long endOffset, long highestSequence)
+    {
+        _facts.Clear();
+        _texts.Clear();
+        (EndOffset, HighestSequence) = (endOffset, highestSequence);
     }
 
     public static SegmentFacts? FromFooter(ReadOnlySpan<byte> footer, in SegmentSeed seed)

@@ -34,12 +34,13 @@ internal sealed class SegmentWriter(
 
     // The active segment; null when there is none.
     private SegmentFile? _active;
-    private SegmentFacts _facts = new();
     private long _capacity;
 
     // The last segment, where it could not get its footer.
     private SegmentFile? _abandoned;
-    private SegmentFacts? _abandonedFacts;
+
+    // Of the one or the other. Kept from segment to segment: new arrays of this size would have the collector go through the whole heap.
+    private readonly SegmentFacts _facts = new();
 
     private long _clearedInLog;
 
@@ -69,7 +70,7 @@ internal sealed class SegmentWriter(
 
     public bool IsActive(SegmentFile segment) => ReferenceEquals(segment, _active);
 
-    private long CarriedBytes => _abandonedFacts?.FooterLength ?? 0;
+    private long CarriedBytes => _abandoned is null ? 0 : _facts.FooterLength;
 
     /// <summary>Whether a record of this length fits into the active segment behind what is waiting in the run.</summary>
     public bool HasRoom(long recordBytes) =>
@@ -177,10 +178,10 @@ internal sealed class SegmentWriter(
         var sealing = _active;
         try
         {
-            byte[] footer = _facts.ToFooter(sealing.Seed);
-            sealing.File.Write(footer, _facts.EndOffset);
-            sealing.File.Length = _facts.EndOffset + footer.Length;
-            segments.Resize(sealing, _facts.EndOffset + footer.Length);
+            WriteFooter(sealing);
+            long length = _facts.EndOffset + _facts.FooterLength;
+            sealing.File.Length = length;
+            segments.Resize(sealing, length);
             _active = null;
         }
         catch
@@ -190,12 +191,28 @@ internal sealed class SegmentWriter(
         }
     }
 
+    private void WriteFooter(SegmentFile sealing)
+    {
+        int length = (int)_facts.FooterLength;
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(length);
+        try
+        {
+            var footer = buffer.AsSpan(0, length);
+            _facts.WriteFooter(footer, sealing.Seed);
+            sealing.File.Write(footer, _facts.EndOffset);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
     /// <summary>Begins the next segment, with room for at least one record of this length.</summary>
     public void Begin(long recordBytes)
     {
         long number = Mark.Segment + 1;
         var seed = new SegmentSeed(storeId, number);
-        byte[] carried = _abandonedFacts?.ToFooter(_abandoned!.Seed) ?? [];
+        byte[] carried = _abandoned is null ? [] : _facts.ToFooter(_abandoned.Seed);
         long capacity = CapacityFor(recordBytes, carried.Length);
         byte[] header = SegmentFormat.WriteHeader(storeId, number, capacity, Mark, carried, seed);
 
@@ -204,12 +221,12 @@ internal sealed class SegmentWriter(
         if (_abandoned is not null)
         {
             _abandoned.CarriedFooter = carried;
-            (_abandoned, _abandonedFacts) = (null, null);
+            _abandoned = null;
         }
 
         _active = segment;
         _capacity = capacity;
-        _facts = new SegmentFacts { EndOffset = header.Length, HighestSequence = Mark.HighestSequence };
+        _facts.Restart(header.Length, Mark.HighestSequence);
         Mark = new LogMark(number, header.Length, Mark.HighestSequence);
     }
 
@@ -239,7 +256,7 @@ internal sealed class SegmentWriter(
     {
         if (ReferenceEquals(erased, _abandoned))
         {
-            (_abandoned, _abandonedFacts) = (null, null);
+            _abandoned = null;
         }
     }
 
@@ -359,8 +376,8 @@ internal sealed class SegmentWriter(
     /// <summary>Gives the active segment up at its last verified byte.</summary>
     private void Abandon()
     {
-        (_abandoned, _abandonedFacts) = (_active, _facts);
-        _abandoned!.IsBroken = true;
+        _abandoned = _active!;
+        _abandoned.IsBroken = true;
         _active = null;
         ForgetRun();
     }
