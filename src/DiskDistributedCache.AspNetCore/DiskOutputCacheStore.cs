@@ -20,9 +20,9 @@ internal sealed class DiskOutputCacheStore(DiskCache cache, IHttpContextAccessor
     public ValueTask EvictByTagAsync(string tag, CancellationToken cancellationToken) =>
         cache.EvictByTagAsync(tag, cancellationToken);
 
-    /// <summary>Hands out the entry's own array: the middleware only reads it, and no entry is ever written to again.</summary>
+    /// <summary>Hands out the entry's own array, where it has one: the middleware only reads it, and no entry is ever written to again.</summary>
     public async ValueTask<byte[]?> GetAsync(string key, CancellationToken cancellationToken) =>
-        (await cache.FindAsync(KeySpace.Output, key, cancellationToken).ConfigureAwait(false))?.Value;
+        (await cache.FindAsync(KeySpace.Output, key, cancellationToken).ConfigureAwait(false))?.Value.AsArray();
 
     public async ValueTask<bool> TryGetAsync(string key, PipeWriter destination, CancellationToken cancellationToken)
     {
@@ -34,7 +34,8 @@ internal sealed class DiskOutputCacheStore(DiskCache cache, IHttpContextAccessor
             return false;
         }
 
-        await destination.WriteAsync(entry.Value, cancellationToken).ConfigureAwait(false);
+        destination.WritePieces(entry.Value);
+        await destination.FlushAsync(cancellationToken).ConfigureAwait(false);
         return true;
     }
 

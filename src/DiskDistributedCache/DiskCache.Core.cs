@@ -47,7 +47,7 @@ public sealed partial class DiskCache
             : StoreWhenStartedAsync(key, value.Length, ownValue, tags, expiry, ticket);
     }
 
-    private async ValueTask StoreWhenStartedAsync(CacheKey key, long valueBytes, byte[]? value, string[] tags, Expiry expiry, Ticket ticket)
+    private async ValueTask StoreWhenStartedAsync(CacheKey key, long valueBytes, EntryValue? value, string[] tags, Expiry expiry, Ticket ticket)
     {
         await AwaitStartAsync().ConfigureAwait(false);
         await Store(key, valueBytes, value, tags, expiry, ticket).AsValueTask().ConfigureAwait(false);
@@ -154,9 +154,9 @@ public sealed partial class DiskCache
     }
 
     private Acknowledgement Store(
-        CacheKey key, long valueBytes, byte[]? value, string[] tags, Expiry expiry, Ticket ticket) => value is null
-        ? _tiers.Refuse(key, valueBytes)
-        : _tiers.Set(new CacheEntry(key, value, tags, expiry, expiry.DeadlineFrom(_tiers.Clock.NowTicks)), ticket);
+        CacheKey key, long valueBytes, EntryValue? value, string[] tags, Expiry expiry, Ticket ticket) => value is { } kept
+        ? _tiers.Set(new CacheEntry(key, kept, tags, expiry, expiry.DeadlineFrom(_tiers.Clock.NowTicks)), ticket)
+        : _tiers.Refuse(key, valueBytes);
 
     private ValueTask EnterAsync(CancellationToken token)
     {
@@ -216,7 +216,7 @@ public sealed partial class DiskCache
         return lookup.Entry;
     }
 
-    private static byte[]? Copy(CacheEntry? entry) => entry?.Value.AsSpan().ToArray();
+    private static byte[]? Copy(CacheEntry? entry) => entry?.Value.ToArray();
 
     private static bool Write(CacheEntry? entry, IBufferWriter<byte> destination)
     {

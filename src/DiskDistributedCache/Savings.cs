@@ -61,7 +61,7 @@ internal sealed class Savings
     {
         try
         {
-            return (int)Math.Clamp(_savedPerHit!(new DiskCacheHit(entry.Key.Text, entry.Value, entry.Tags)), 0, int.MaxValue);
+            return (int)Math.Clamp(_savedPerHit!(new DiskCacheHit(entry.Key.Text, entry.Value.AsArray(), entry.Tags)), 0, int.MaxValue);
         }
         catch (Exception exception)
         {

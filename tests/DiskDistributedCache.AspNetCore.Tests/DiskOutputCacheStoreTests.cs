@@ -31,7 +31,10 @@ public sealed class DiskOutputCacheStoreTests : IAsyncLifetime
     public async Task Responses_come_back_from_arrays_and_buffers_and_after_a_restart(bool restart)
     {
         byte[] value = [1, 2, 3];
+        byte[] large = new byte[300_001];
+        Random.Shared.NextBytes(large);
         await Store.SetAsync("array", value, ["tag"], s_minute, Token);
+        await Store.SetAsync("large", large, ["tag"], s_minute, Token);
         await Store.SetAsync("buffer", new ReadOnlySequence<byte>(value), new[] { "tag" }, s_minute, Token);
         await Store.SetAsync("empty", default(ReadOnlySequence<byte>), default, s_minute, Token);
         if (restart)
@@ -40,23 +43,28 @@ public sealed class DiskOutputCacheStoreTests : IAsyncLifetime
         }
 
         Assert.Equal(value, await Store.GetAsync("array", Token));
+        Assert.Equal(large, await Store.GetAsync("large", Token));
         Assert.Equal(value, await Store.GetAsync("buffer", Token));
         Assert.Empty(Assert.IsType<byte[]>(await Store.GetAsync("empty", Token)));
         Assert.Null(await Store.GetAsync("nobody", Token));
     }
 
-    [Fact]
-    public async Task A_pipe_receives_the_value_and_nothing_at_a_miss()
+    [Theory]
+    [InlineData(3)]
+    [InlineData(300_001)]
+    public async Task A_pipe_receives_the_value_and_nothing_at_a_miss(int length)
     {
-        var pipe = new Pipe();
-        await Store.SetAsync("key", [1, 2, 3], null, s_minute, Token);
+        byte[] value = new byte[length];
+        Random.Shared.NextBytes(value);
+        var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 0));
+        await Store.SetAsync("key", value, null, s_minute, Token);
 
         Assert.False(await Store.TryGetAsync("nobody", pipe.Writer, Token));
         Assert.True(await Store.TryGetAsync("key", pipe.Writer, Token));
         await pipe.Writer.CompleteAsync();
 
         var read = await pipe.Reader.ReadAsync(Token);
-        Assert.Equal([1, 2, 3], read.Buffer.ToArray());
+        Assert.Equal(value, read.Buffer.ToArray());
     }
 
     [Fact]

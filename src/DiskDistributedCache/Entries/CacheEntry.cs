@@ -5,7 +5,7 @@ namespace DiskDistributedCache.Entries;
 /// entry and are never written to after construction, so entries are shared between callers without a lock; whoever hands
 /// a value to code that may write to it hands out a copy.
 /// </summary>
-internal sealed class CacheEntry(CacheKey key, byte[] value, string[] tags, Expiry expiry, long deadline)
+internal sealed class CacheEntry(CacheKey key, EntryValue value, string[] tags, Expiry expiry, long deadline)
 {
     /// <summary>Nobody has been asked yet what a hit saves.</summary>
     public const int NotEstimated = -1;
@@ -20,7 +20,7 @@ internal sealed class CacheEntry(CacheKey key, byte[] value, string[] tags, Expi
 
     public CacheKey Key => new(_space, _text);
 
-    public byte[] Value { get; } = value;
+    public EntryValue Value { get; } = value;
 
     /// <summary>Distinct, never null, in no particular order. Empty where the entry carries no tag.</summary>
     public string[] Tags { get; } = tags;

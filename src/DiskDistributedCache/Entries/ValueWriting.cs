@@ -9,6 +9,32 @@ internal static class ValueWriting
     // its way up. Larger values take what the writer has to offer, piece by piece.
     private const int OnePieceBytes = 1 << 20;
 
+    public static void WriteValue(this IBufferWriter<byte> destination, in EntryValue value)
+    {
+        if (value.PieceCount == 1)
+        {
+            destination.WriteValue(value.First);
+        }
+        else if (value.Length <= OnePieceBytes && destination.GetSpan(value.Length) is var piece && piece.Length >= value.Length)
+        {
+            value.CopyTo(piece);
+            destination.Advance(value.Length);
+        }
+        else
+        {
+            destination.WritePieces(value);
+        }
+    }
+
+    /// <summary>Takes what the writer has to offer.</summary>
+    public static void WritePieces(this IBufferWriter<byte> destination, in EntryValue value)
+    {
+        for (int i = 0; i < value.PieceCount; i++)
+        {
+            destination.Write(value.Piece(i).Span);
+        }
+    }
+
     public static void WriteValue(this IBufferWriter<byte> destination, ReadOnlySpan<byte> value)
     {
         if (value.Length is > 0 and <= OnePieceBytes && destination.GetSpan(value.Length) is var piece && piece.Length >= value.Length)

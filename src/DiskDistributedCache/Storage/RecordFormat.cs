@@ -94,7 +94,7 @@ internal static class RecordFormat
     public static void WriteValue(
         Span<byte> to, CacheEntry entry, ulong keyHash, long deadline, in SegmentSeed seed, StoredValue? stored = null)
     {
-        byte[] bytes = stored?.Bytes ?? entry.Value;
+        var bytes = stored?.Bytes ?? entry.Value;
         var header = new RecordHeader
         {
             Kind = RecordKind.Value,

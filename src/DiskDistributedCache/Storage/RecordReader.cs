@@ -291,7 +291,7 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
             return DecodeOutcome.Decoded;
         }
 
-        var outcome = codec.Decode(record, header, out byte[] value);
+        var outcome = codec.Decode(record, header, out var value);
         entry = outcome == DecodeOutcome.Decoded ? EntryOf(key, value, tags, header, deadline) : null;
         return outcome;
     }
@@ -304,13 +304,13 @@ internal sealed class RecordReader(SegmentTable segments, EntryIndex index, Quar
         }
 
         var key = new CacheKey(header.Space, RecordFormat.KeyOf(record, header).ToString());
-        byte[] bytes = RecordFormat.ValueOf(record, header).ToArray();
+        var bytes = EntryValue.CopyOf(RecordFormat.ValueOf(record, header));
         return new StoredEntry(
             EntryOf(key, bytes, tags, header, deadline),
             new StoredValue(bytes, header.Codec, header.RawBytes, header.IsProtected, store: null));
     }
 
-    private static CacheEntry EntryOf(in CacheKey key, byte[] value, string[] tags, in RecordHeader header, long deadline)
+    private static CacheEntry EntryOf(in CacheKey key, EntryValue value, string[] tags, in RecordHeader header, long deadline)
     {
         var entry = new CacheEntry(
             key, value, tags, new Expiry(header.AbsoluteExpiry, header.SlidingTicks), Math.Min(deadline, header.AbsoluteExpiry))

@@ -239,7 +239,7 @@ internal sealed partial class SegmentStore : IDisposable
             return Index.TryGet(keyHash, out var where)
                 && !where.IsPending
                 && Read(s_probeKey, where, out var found) == ReadOutcome.Hit
-                && found!.Value.AsSpan().SequenceEqual(value);
+                && found!.Value.ToArray().AsSpan().SequenceEqual(value);
         }
         finally
         {

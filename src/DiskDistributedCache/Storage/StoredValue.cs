@@ -8,12 +8,12 @@ namespace DiskDistributedCache.Storage;
 /// <param name="rawBytes">The length of the value.</param>
 /// <param name="isProtected">Whether it is encrypted and authenticated.</param>
 /// <param name="store">The store that it was protected for; null where that is not known, or where it is not protected.</param>
-internal sealed class StoredValue(byte[] bytes, RecordCodec codec, int rawBytes, bool isProtected, StoreBinding? store)
+internal sealed class StoredValue(EntryValue bytes, RecordCodec codec, int rawBytes, bool isProtected, StoreBinding? store)
 {
     /// <summary>Stands for a value that could not be protected and must not be written.</summary>
-    public static StoredValue Refused { get; } = new([], RecordCodec.None, 0, isProtected: false, null);
+    public static StoredValue Refused { get; } = new(default, RecordCodec.None, 0, isProtected: false, null);
 
-    public byte[] Bytes { get; } = bytes;
+    public EntryValue Bytes { get; } = bytes;
 
     public RecordCodec Codec { get; } = codec;
 

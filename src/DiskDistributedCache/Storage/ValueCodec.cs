@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
@@ -106,9 +107,9 @@ internal sealed class ValueCodec
     /// <param name="record">Begins with the record.</param>
     /// <param name="header">Its header.</param>
     /// <param name="value">The value, where it could be decoded.</param>
-    public DecodeOutcome Decode(byte[] record, in RecordHeader header, out byte[] value)
+    public DecodeOutcome Decode(byte[] record, in RecordHeader header, out EntryValue value)
     {
-        value = [];
+        value = default;
         var stored = new ArraySegment<byte>(record, RecordFormat.HeaderBytes + header.KeyBytes + header.TagsBytes, header.StoredBytes);
         if (header.IsProtected != IsToBeProtected(header.Space))
         {
@@ -131,19 +132,32 @@ internal sealed class ValueCodec
 
         if (header.Codec == RecordCodec.None)
         {
-            value = GC.AllocateUninitializedArray<byte>(stored.Count);
-            stored.AsSpan().CopyTo(value);
+            value = EntryValue.CopyOf(stored);
             return value.Length == header.RawBytes ? DecodeOutcome.Decoded : DecodeOutcome.Corrupt;
         }
 
-        value = GC.AllocateUninitializedArray<byte>(header.RawBytes);
-        if (Compression.TryDecompress(header.Codec, stored, value))
-        {
-            return DecodeOutcome.Decoded;
-        }
+        return TryDecompress(header, stored, out value) ? DecodeOutcome.Decoded : DecodeOutcome.Corrupt;
+    }
 
-        value = [];
-        return DecodeOutcome.Corrupt;
+    private static bool TryDecompress(in RecordHeader header, ArraySegment<byte> stored, out EntryValue value)
+    {
+        value = default;
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(header.RawBytes);
+        try
+        {
+            var whole = buffer.AsSpan(0, header.RawBytes);
+            if (!Compression.TryDecompress(header.Codec, stored, whole))
+            {
+                return false;
+            }
+
+            value = EntryValue.CopyOf(whole);
+            return true;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
     }
 
     /// <summary>Whether the values of a key space may be on disk in protected form only. The cache's own probe is random bytes.</summary>
@@ -157,15 +171,22 @@ internal sealed class ValueCodec
         bool isProtected = IsToBeProtected(entry.Key.Space);
         int bindingBytes = isProtected ? BindingBytes : 0;
         byte[]? compressed = _codec != RecordCodec.None && entry.Value.Length >= _thresholdBytes
-            ? Compression.TryCompress(_codec, entry.Value, bindingBytes)
+            ? Compression.TryCompress(_codec, entry.Value.AsArray(), bindingBytes)
             : null;
         var codec = compressed is null ? RecordCodec.None : _codec;
         if (isProtected)
         {
-            return Protect(entry, compressed ?? [.. new byte[bindingBytes], .. entry.Value], codec);
+            return Protect(entry, compressed ?? BehindRoom(entry.Value, bindingBytes), codec);
         }
 
-        return new StoredValue(compressed ?? entry.Value, codec, entry.Value.Length, isProtected: false, null);
+        return new StoredValue(compressed is null ? entry.Value : compressed, codec, entry.Value.Length, isProtected: false, null);
+    }
+
+    private static byte[] BehindRoom(in EntryValue value, int freeBytes)
+    {
+        byte[] bytes = new byte[freeBytes + value.Length];
+        value.CopyTo(bytes.AsSpan(freeBytes));
+        return bytes;
     }
 
     /// <param name="entry">Whose value it is.</param>

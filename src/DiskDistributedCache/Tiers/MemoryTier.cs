@@ -28,6 +28,9 @@ internal sealed class MemoryTier
     /// </summary>
     public const int OverheadBytes = 296;
 
+    /// <summary>What a piece of a value that is not one array takes beyond its bytes.</summary>
+    public const int PieceOverheadBytes = 32;
+
     /// <summary>What a tag takes beyond its characters: its string, and its part of the array.</summary>
     public const int TagOverheadBytes = 48;
 
@@ -126,7 +129,7 @@ internal sealed class MemoryTier
     /// <summary>What an entry weighs, as near to the memory that it takes as can be had without asking the collector.</summary>
     public static long WeightOf(CacheEntry entry)
     {
-        long bytes = OverheadBytes + entry.Value.Length + (2L * entry.Key.Text.Length);
+        long bytes = OverheadBytes + entry.Value.Length + ((entry.Value.PieceCount - 1) * PieceOverheadBytes) + (2L * entry.Key.Text.Length);
         foreach (string tag in entry.Tags)
         {
             bytes += TagOverheadBytes + (2L * tag.Length);

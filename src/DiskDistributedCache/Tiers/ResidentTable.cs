@@ -27,7 +27,7 @@ internal sealed class ResidentTable
     private const int MinimumLength = 16;
 
     // The text of its key is null, which no key that is looked for equals.
-    private static readonly CacheEntry s_gravestone = new(default, [], [], Expiry.None, 0);
+    private static readonly CacheEntry s_gravestone = new(default, default, [], Expiry.None, 0);
 
     // Written under the lock of the tier, read by anyone.
     private volatile Slot[] _slots = new Slot[MinimumLength];
@@ -209,8 +209,8 @@ internal sealed class ResidentTable
 
         public void Publish(CacheEntry entry)
         {
-            Value = entry.Value;
-            ValueLength = entry.Value.Length;
+            Value = entry.Value.First;
+            ValueLength = Value.Length;
             Volatile.Write(ref Entry, entry);
         }
     }

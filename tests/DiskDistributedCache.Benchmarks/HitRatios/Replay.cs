@@ -19,7 +19,7 @@ internal sealed class Replay
         for (int number = 0; number < _entries.Length; number++)
         {
             // Values are not needed: weights come from the trace. The sequence number tells the weigher which key it is.
-            _entries[number] = new CacheEntry(new CacheKey(KeySpace.Data, trace.KeyOf(number)), [], [], Expiry.None, Expiry.Never);
+            _entries[number] = new CacheEntry(new CacheKey(KeySpace.Data, trace.KeyOf(number)), default, [], Expiry.None, Expiry.Never);
             _entries[number].Number(number, 0);
         }
     }

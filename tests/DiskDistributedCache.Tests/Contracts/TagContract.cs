@@ -176,7 +176,7 @@ public abstract class TagContract<TEnvironment> : CacheContract<TEnvironment>
     private Task StoreOutputAsync(string key, byte[] value, string[] tags) =>
         Cache.StoreAsync(new CacheKey(KeySpace.Output, key), new ReadOnlySequence<byte>(value), tags, Expiry.None, default).AsTask();
 
-    private async Task<byte[]?> ReadOutputAsync(string key) => (await Cache.FindAsync(KeySpace.Output, key, Token))?.Value;
+    private async Task<byte[]?> ReadOutputAsync(string key) => (await Cache.FindAsync(KeySpace.Output, key, Token))?.Value.ToArray();
 
     private async Task AssertAsync(string[] there, string[] gone)
     {

@@ -15,7 +15,7 @@ public abstract class ValueContract<TEnvironment> : CacheContract<TEnvironment>
     [InlineData(Way.AsyncSequence)]
     public async Task Values_of_every_size_come_back(Way way)
     {
-        int[] lengths = [0, 1, 7, 8, 255, 4_095, 4_096, 4_097, 65_400, 65_536, 70_000, 1 << 20, (1 << 20) + 1, 3 << 20];
+        int[] lengths = [0, 1, 7, 8, 255, 4_095, 4_096, 4_097, 65_400, 65_536, 70_000, 81_920, 81_921, 131_072, 131_073, 1 << 20, (1 << 20) + 1, 3 << 20];
         foreach (int length in lengths)
         {
             await WriteAsync(way, $"{length}", Bytes(length, length), Forever);

@@ -50,7 +50,7 @@ internal static class RecordFuzz
 
         FuzzTargets.Require(header.Sequence is >= 0 and <= RecordFormat.MaxSequence, "a number that no index has room for");
         string key = RecordFormat.KeyOf(record, header).ToString();
-        if (RecordFormat.TagsOf(record, header) is not { } tags || codec.Decode(record, header, out byte[] value) != DecodeOutcome.Decoded)
+        if (RecordFormat.TagsOf(record, header) is not { } tags || codec.Decode(record, header, out var value) != DecodeOutcome.Decoded)
         {
             return;
         }
@@ -78,7 +78,7 @@ internal static class RecordFuzz
             && (read.Sequence, read.Ticket, read.KeyHash) == (header.Sequence, header.Ticket, header.KeyHash)
             && (read.AbsoluteExpiry, read.SlidingTicks, read.Deadline) == (header.AbsoluteExpiry, header.SlidingTicks, header.Deadline)
             && RecordFormat.KeyOf(again, read).SequenceEqual(entry.Key.Text)
-            && RecordFormat.ValueOf(again, read).SequenceEqual(entry.Value)
+            && RecordFormat.ValueOf(again, read).SequenceEqual(entry.Value.ToArray())
             && RecordFormat.TagsOf(again, read).AsSpan().SequenceEqual(entry.Tags),
             "what was decoded and is encoded again is something else");
     }

@@ -213,7 +213,7 @@ internal sealed class StoreScene : IDisposable
         return Store.Read(KeyOf(key), where, out var entry) == ReadOutcome.Hit
             && !entry!.IsExpired(Clock.NowTicks)
             && !Store.Barriers.Covers(entry.Tags, entry.Ticket)
-            ? Encoding.UTF8.GetString(entry.Value)
+            ? Encoding.UTF8.GetString(entry.Value.ToArray())
             : null;
     }
 

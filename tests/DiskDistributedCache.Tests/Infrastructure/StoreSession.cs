@@ -142,7 +142,7 @@ internal sealed class StoreSession : IDisposable
         }
 
         Store.Index.TryMarkRead(hash, entry.Sequence);
-        return entry.Value;
+        return entry.Value.ToArray();
     }
 
     public void Close() => Assert.True(Store.TryClose());

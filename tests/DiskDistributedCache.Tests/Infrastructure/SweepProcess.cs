@@ -120,7 +120,7 @@ internal sealed class SweepProcess : IAsyncDisposable
     }
 
     /// <summary>Reads and does not judge.</summary>
-    public async Task<byte[]?> FindAsync(string key) => (await Cache.GetAsync(KeyOf(key)).AsTask().WaitAsync(s_tooLong)).Entry?.Value;
+    public async Task<byte[]?> FindAsync(string key) => (await Cache.GetAsync(KeyOf(key)).AsTask().WaitAsync(s_tooLong)).Entry?.Value.ToArray();
 
     /// <summary>Reads every key, and says whether what was set has to be there.</summary>
     public async Task CheckAsync(bool mustBeThere, params string[] moreKeys)

@@ -140,7 +140,7 @@ internal sealed class TierScene : IAsyncDisposable
     public ValueTask Clear() => Cache.Clear().AsValueTask();
 
     public async Task<string?> Get(string key) =>
-        (await Cache.GetAsync(KeyOf(key))).Entry is { } entry ? Encoding.UTF8.GetString(entry.Value) : null;
+        (await Cache.GetAsync(KeyOf(key))).Entry is { } entry ? Encoding.UTF8.GetString(entry.Value.ToArray()) : null;
 
     /// <summary>The same on a disk that is slow: asked again until it has answered.</summary>
     public async Task<string?> GetOnceTheDiskAnswersAsync(string key)
@@ -152,7 +152,7 @@ internal sealed class TierScene : IAsyncDisposable
         }
         while (lookup.Outcome == LookupOutcome.Unknown);
 
-        return lookup.Entry is { } entry ? Encoding.UTF8.GetString(entry.Value) : null;
+        return lookup.Entry is { } entry ? Encoding.UTF8.GetString(entry.Value.ToArray()) : null;
     }
 
     public Task<Lookup> Look(string key) => Cache.GetAsync(KeyOf(key)).AsTask();

@@ -31,7 +31,7 @@ public sealed class CompressionTests : IAsyncDisposable
         Assert.InRange(record.Stored.Length, 1, s_text.Length / 2);
         await _scene.OpenAsync();
         var found = await _scene.Look("k");
-        Assert.Equal((DiskCacheTier.Disk, s_text), (found.Tier, Encoding.UTF8.GetString(found.Entry!.Value)));
+        Assert.Equal((DiskCacheTier.Disk, s_text), (found.Tier, Encoding.UTF8.GetString(found.Entry!.Value.ToArray())));
         await _scene.Evict("t");
         Assert.Null(await _scene.Get("k"));
     }

@@ -97,5 +97,5 @@ public sealed class TwoProcessTests : IAsyncLifetime
         new CacheEntry(TierScene.KeyOf(key), System.Text.Encoding.UTF8.GetBytes(value), [], Expiry.None, Expiry.Never)).AsValueTask();
 
     private string? Read(string key) =>
-        _second!.Get(TierScene.KeyOf(key)).Entry is { } entry ? System.Text.Encoding.UTF8.GetString(entry.Value) : null;
+        _second!.Get(TierScene.KeyOf(key)).Entry is { } entry ? System.Text.Encoding.UTF8.GetString(entry.Value.ToArray()) : null;
 }

@@ -185,5 +185,5 @@ public sealed class WaiterTests : IAsyncLifetime
     private ValueTask RemoveAsync(string key) => _waiter!.Remove(TierScene.KeyOf(key)).AsValueTask();
 
     private string? Read(string key) =>
-        _waiter!.Get(TierScene.KeyOf(key)).Entry is { } entry ? Encoding.UTF8.GetString(entry.Value) : null;
+        _waiter!.Get(TierScene.KeyOf(key)).Entry is { } entry ? Encoding.UTF8.GetString(entry.Value.ToArray()) : null;
 }

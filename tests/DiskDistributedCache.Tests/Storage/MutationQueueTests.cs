@@ -92,7 +92,7 @@ public sealed class MutationQueueTests
         return [.. batch.Select(mutation => mutation.Key.Text)];
     }
 
-    private static StoredValue Stored() => new([1], RecordCodec.GZip, 100, isProtected: false, store: null);
+    private static StoredValue Stored() => new(new byte[1], RecordCodec.GZip, 100, isProtected: false, store: null);
 
     private static Mutation Value(string key)
     {

@@ -60,7 +60,7 @@ public sealed class RetainRuleTests : IDisposable
         _scene.ReopenClosed();
 
         Assert.Equal("new", System.Text.Encoding.UTF8.GetString(
-            Assert.Single(_scene.Store.Retained, entry => entry.Key.Text != "expired").Value));
+            Assert.Single(_scene.Store.Retained, entry => entry.Key.Text != "expired").Value.ToArray()));
     }
 
     // Seen to fail when what did not verify was left out, and, by what the kill leaves, when the index alone was emptied.

@@ -33,7 +33,7 @@ public sealed class MemoryTierReplacementTests
                     Assert.NotNull(found);
                     Assert.Equal(_keys[i], found.Key);
                     Assert.True(found.Deadline >= expected);
-                    Assert.Equal(found.Deadline, BitConverter.ToInt64(found.Value));
+                    Assert.Equal(found.Deadline, BitConverter.ToInt64(found.Value.ToArray()));
                 }
             }
         }, TestContext.Current.CancellationToken)).ToArray();

@@ -15,14 +15,14 @@ public sealed class MemoryTierWeightTests
     [Fact]
     public void The_weight_counts_value_key_and_tags()
     {
-        long empty = MemoryTier.WeightOf(new CacheEntry(Key(""), [], [], Expiry.None, 0));
+        long empty = MemoryTier.WeightOf(new CacheEntry(Key(""), default, [], Expiry.None, 0));
 
         Assert.Equal(MemoryTier.OverheadBytes, empty);
         Assert.Equal(empty + 100, MemoryTier.WeightOf(new CacheEntry(Key(""), new byte[100], [], Expiry.None, 0)));
-        Assert.Equal(empty + 6, MemoryTier.WeightOf(new CacheEntry(Key("abc"), [], [], Expiry.None, 0)));
+        Assert.Equal(empty + 6, MemoryTier.WeightOf(new CacheEntry(Key("abc"), default, [], Expiry.None, 0)));
         Assert.Equal(
             empty + (2 * MemoryTier.TagOverheadBytes) + 6,
-            MemoryTier.WeightOf(new CacheEntry(Key(""), [], ["a", "bc"], Expiry.None, 0)));
+            MemoryTier.WeightOf(new CacheEntry(Key(""), default, ["a", "bc"], Expiry.None, 0)));
     }
 
     // The lengths of table and ghosts are powers of two, so the share of an entry depends on how many there are.

@@ -140,7 +140,7 @@ public sealed class TieredCacheWriteTests : IAsyncLifetime
 
         await _scene.Set("late", "v");
         await _scene.Remove("k");
-        _scene.Cache.Set(new Entries.CacheEntry(TierScene.KeyOf("blocking"), [1], [], Entries.Expiry.None, Entries.Expiry.Never)).Wait();
+        _scene.Cache.Set(new Entries.CacheEntry(TierScene.KeyOf("blocking"), new byte[] { 1 }, [], Entries.Expiry.None, Entries.Expiry.Never)).Wait();
         Assert.Equal(3, _scene.Cache.GetStatus().OwedWrites);
         Assert.Equal("v", await _scene.Get("late"));
         Assert.Null(await _scene.Get("k"));
