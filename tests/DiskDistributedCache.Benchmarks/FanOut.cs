@@ -3,9 +3,15 @@ namespace DiskDistributedCache.Benchmarks;
 /// <summary>Runs the same work on several threads or as several async callers, let go at one moment.</summary>
 internal static class FanOut
 {
-    /// <summary>Each caller is an async loop on the thread pool, as requests are.</summary>
+    private const int FewCallers = 2;
+
+    /// <summary>
+    /// Each caller is an async loop, as requests are. A few begin on threads of their own, and stay there as long as they never wait: on the pool one would
+    /// often begin late, because another contestant has left its threads busy. Many begin on the pool.
+    /// </summary>
     public static Task CallersAsync(int callers, Func<int, Task> work)
     {
+        var start = callers <= FewCallers ? TaskCreationOptions.LongRunning : TaskCreationOptions.None;
         var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Task[] loops = [.. Enumerable.Range(0, callers).Select(BeginAsync)];
         gate.SetResult();
@@ -16,8 +22,7 @@ internal static class FanOut
             await gate.Task;
 
             // The continuations of one task run one after the other: without this a caller that never waits holds up the next.
-            await Task.Yield();
-            await work(caller);
+            await Task.Factory.StartNew(() => work(caller), CancellationToken.None, start, TaskScheduler.Default).Unwrap();
         }
     }
 
