@@ -22,7 +22,8 @@ internal sealed class DiskOutputCacheStore(DiskCache cache, IHttpContextAccessor
 
     /// <summary>Hands out the entry's own array, where it has one: the middleware only reads it, and no entry is ever written to again.</summary>
     public async ValueTask<byte[]?> GetAsync(string key, CancellationToken cancellationToken) =>
-        (await cache.FindAsync(KeySpace.Output, key, cancellationToken).ConfigureAwait(false))?.Value.AsArray();
+        cache.TryCopyNow(KeySpace.Output, key, cancellationToken)
+        ?? (await cache.FindAsync(KeySpace.Output, key, cancellationToken).ConfigureAwait(false))?.Value.AsArray();
 
     public async ValueTask<bool> TryGetAsync(string key, PipeWriter destination, CancellationToken cancellationToken)
     {

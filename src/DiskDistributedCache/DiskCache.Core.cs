@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using DiskDistributedCache.Entries;
+using DiskDistributedCache.Storage;
 using DiskDistributedCache.Tiers;
 using Microsoft.Extensions.Caching.Distributed;
 
@@ -82,12 +83,42 @@ public sealed partial class DiskCache
         return false;
     }
 
-    /// <summary>Writes a value that nobody keeps without making an entry of it.</summary>
+    /// <summary>Copies a value that nobody keeps without making an entry of it. Null where there is no such value.</summary>
+    internal byte[]? TryCopyNow(KeySpace space, string? key, CancellationToken token)
+    {
+        if (!TryBorrowNow(space, key, token, out var record))
+        {
+            return null;
+        }
+
+        using (record)
+        {
+            return record.Value.ToArray();
+        }
+    }
+
+    /// <summary>The same into a writer. False where there is no such value, and nothing was written.</summary>
     private bool TryCopyNow(string? key, IBufferWriter<byte> destination, CancellationToken token)
     {
+        if (!TryBorrowNow(KeySpace.Data, key, token, out var record))
+        {
+            return false;
+        }
+
+        using (record)
+        {
+            destination.WriteValue(record.Value);
+            return true;
+        }
+    }
+
+    private bool TryBorrowNow(KeySpace space, string? key, CancellationToken token, out BorrowedRecord record)
+    {
+        record = default;
+
         // Asked first: nearly all caches have a memory tier, and their hits are to pay for nothing else.
         if (!_tiers.KeepsNothing || key is null || !_startAwaited || _closed || _savings.NeedsEntry || token.IsCancellationRequested
-            || _tiers.TryCopyNow(DataKey(key), destination) < 0)
+            || !_tiers.TryBorrowNow(KeyIn(space, key), out record))
         {
             return false;
         }

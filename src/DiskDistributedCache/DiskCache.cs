@@ -91,12 +91,12 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
     /// one that is retained.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The cache has been disposed of.</exception>
-    public byte[]? Get(string key) => Copy(Find(key));
+    public byte[]? Get(string key) => TryCopyNow(KeySpace.Data, key, CancellationToken.None) ?? Copy(Find(key));
 
     /// <inheritdoc cref="Get(string)"/>
     /// <exception cref="OperationCanceledException">The token was cancelled before the call.</exception>
     public async Task<byte[]?> GetAsync(string key, CancellationToken token = default) =>
-        Copy(await FindAsync(KeySpace.Data, key, token).ConfigureAwait(false));
+        TryCopyNow(KeySpace.Data, key, token) ?? Copy(await FindAsync(KeySpace.Data, key, token).ConfigureAwait(false));
 
     /// <summary>
     /// Writes the value of a key to a writer. Without a value, nothing is written. On a memory hit no lock is taken, and nothing is

@@ -8,7 +8,8 @@ namespace DiskDistributedCache.Benchmarks;
 /// <summary>
 /// How the cost of an operation of the disk tier grows: with the entries that are stored (100 bytes each, one caller, one store for each
 /// number, all of them open), and with the callers that work at the same time (1 KiB, one store). Memory tier off. A key is made for each
-/// operation, which costs the same everywhere. Beside the gets there are plain reads of as many bytes anywhere in the segments of the same store: how
+/// operation, which costs the same everywhere. Gets are spread evenly over the entries, the hardest case; in the smallest and the largest store there are also gets
+/// by Zipf's law, as caches see them. Beside the gets there are plain reads of as many bytes anywhere in the segments of the same store: how
 /// they grow is the operating system's part, and the processor's. The largest store is opened again at the end, after a clean close and after a kill, once each.
 /// </summary>
 internal sealed class GrowthClaims : ClaimFamily
@@ -19,17 +20,18 @@ internal sealed class GrowthClaims : ClaimFamily
     private const string ByCallers = "growth-by-callers";
     private const string Grown = "growth-get-10m-vs-10k";
     private const string GrownRaw = Grown + "-raw";
+    private const string GrownZipf = "growth-get-zipf-10m-vs-10k";
     private const string Reopened = "reopen-10m-";
 
     private static readonly DistributedCacheEntryOptions s_noExpiry = new();
     private static readonly int[] s_callers = [1, 2, 4, 8, 64];
 
-    public override IEnumerable<string> Names => [ByEntries, Grown, GrownRaw, Reopened + "clean", Reopened + "killed", ByCallers];
+    public override IEnumerable<string> Names => [ByEntries, Grown, GrownRaw, GrownZipf, Reopened + "clean", Reopened + "killed", ByCallers];
 
     public override async Task RunAsync(ClaimRun run)
     {
         bool hasLargest = run.Scale.EntriesToGrowBy[^1] == LargestEntries;
-        if (run.Wants(ByEntries) || (hasLargest && new[] { Grown, GrownRaw, Reopened + "clean", Reopened + "killed" }.Any(run.Wants)))
+        if (run.Wants(ByEntries) || (hasLargest && new[] { Grown, GrownRaw, GrownZipf, Reopened + "clean", Reopened + "killed" }.Any(run.Wants)))
         {
             await MeasureEntriesAsync(run);
         }
@@ -52,7 +54,7 @@ internal sealed class GrowthClaims : ClaimFamily
             fillSeconds = await store.FillAsync(run);
         }
 
-        if (run.Wants(ByEntries) || run.Wants(Grown) || run.Wants(GrownRaw))
+        if (new[] { ByEntries, Grown, GrownRaw, GrownZipf }.Any(run.Wants))
         {
             await CompareStoresAsync(run, stores);
         }
@@ -79,10 +81,12 @@ internal sealed class GrowthClaims : ClaimFamily
 
             double[] gets = await new Comparison(run, ByEntries + " get").RunAsync(
             [
-                .. caches.Select((cache, i) => GetTurn(cache, stores[i].Entries)),
+                .. caches.Select((cache, i) => GetTurn(NameOf(stores[i].Entries), cache, stores[i].Entries, random => random.Next(stores[i].Entries))),
                 .. files.Select((bytes, i) => ReadTurn(bytes, stores[i].Entries)),
+                ZipfTurn(caches[0], stores[0].Entries),
+                ZipfTurn(caches[^1], stores[^1].Entries),
             ]);
-            double[] reads = gets[stores.Length..];
+            double[] reads = gets[stores.Length..^2];
             double[] sets = await new Comparison(run, ByEntries + " set").RunAsync(
                 [.. caches.Select((cache, i) => SetTurn(run, cache, stores[i].Entries))]);
             foreach (var cache in caches)
@@ -102,6 +106,7 @@ internal sealed class GrowthClaims : ClaimFamily
                 // What is compared is the small store with the large one: the ratio is the small one's time by the large one's.
                 run.Claim(Grown, gets[stores.Length - 1], gets[0]);
                 run.Claim(GrownRaw, reads[^1], reads[0]);
+                run.Claim(GrownZipf, gets[^1], gets[^2]);
             }
         }
         finally
@@ -114,17 +119,30 @@ internal sealed class GrowthClaims : ClaimFamily
         }
     }
 
-    private static Turn GetTurn(DiskCache cache, int entries)
+    /// <summary>
+    /// The n-th most popular entry has a share that falls with the power of n that is usual for caches (drawn by inverting the sum, taken for an integral). Where it lies has
+    /// nothing to do with how popular it is.
+    /// </summary>
+    private static Turn ZipfTurn(DiskCache cache, int entries)
+    {
+        const double Rest = 1 - Workload.ZipfExponent;
+        const long Scatter = 7_368_787; // a prime that divides no number of entries
+        double range = Math.Pow(entries + 1, Rest) - 1;
+        return GetTurn(NameOf(entries) + " zipf", cache, entries, random =>
+            (int)((long)Math.Pow((range * random.NextDouble()) + 1, 1 / Rest) % entries * Scatter % entries));
+    }
+
+    private static Turn GetTurn(string name, DiskCache cache, int entries, Func<Random, int> next)
     {
         var random = new Random(entries);
         var found = new ArrayBufferWriter<byte>(StoreOpening.ValueBytes);
-        return new Turn(NameOf(entries), 1, stints => FanOut.CallersAsync(1, async caller =>
+        return new Turn(name, 1, stints => FanOut.CallersAsync(1, async caller =>
         {
             long missed = 0;
             while (stints[caller].GoesOn())
             {
                 found.ResetWrittenCount();
-                missed += await cache.TryGetAsync(Workload.KeyOf(random.Next(entries)), found) ? 0 : 1;
+                missed += await cache.TryGetAsync(Workload.KeyOf(next(random)), found) ? 0 : 1;
             }
 
             if (missed > stints[caller].Operations / 1000)

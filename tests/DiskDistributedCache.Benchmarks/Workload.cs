@@ -8,11 +8,12 @@ namespace DiskDistributedCache.Benchmarks;
 /// </summary>
 internal sealed class Workload
 {
+    public const double ZipfExponent = 0.99;
+
     private const int Seed = 20_260_101;
     private const int DistinctValues = 256;
     private const int ComparedBytes = 8;
     private const int ZipfDraws = 1 << 18;
-    private const double ZipfExponent = 0.99;
 
     private readonly string[] _keys;
     private readonly byte[][] _values = new byte[DistinctValues][];

@@ -42,6 +42,26 @@ public sealed class DiskCacheCopyTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_large_value_of_the_disk_is_allocated_once_for_an_array()
+    {
+        byte[] value = new byte[ValueBytes];
+        new Random(1).NextBytes(value);
+        await Cache.SetAsync("k", value, s_noExpiry, TestContext.Current.CancellationToken);
+        Assert.Equal(value, Cache.Get("k"));
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 20; i++)
+        {
+            Cache.Get("k");
+        }
+
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.Equal(value, await Cache.GetAsync("k", TestContext.Current.CancellationToken));
+        Assert.Equal(22, Cache.GetStatus().DiskHits);
+        Assert.True(!OperatingSystem.IsLinux() || allocated < 25 * ValueBytes, $"{allocated} bytes were allocated.");
+    }
+
+    [Fact]
     public async Task What_is_dead_is_not_written()
     {
         var token = TestContext.Current.CancellationToken;

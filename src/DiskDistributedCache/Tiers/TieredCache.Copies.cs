@@ -1,11 +1,11 @@
-using System.Buffers;
 using DiskDistributedCache.Entries;
+using DiskDistributedCache.Storage;
 
 namespace DiskDistributedCache.Tiers;
 
 /// <content>
-/// Hits that become no entry. Without a memory tier nobody keeps what was read, so a value of which the operating system has the bytes goes
-/// from the buffer of the read to the caller's writer, and nothing is allocated for it.
+/// Hits that become no entry. Without a memory tier nobody keeps what was read, so a value of which the operating system has the bytes is copied
+/// for the caller from the buffer of the read, and nothing else is allocated for it.
 /// </content>
 internal sealed partial class TieredCache
 {
@@ -13,36 +13,34 @@ internal sealed partial class TieredCache
     public bool KeepsNothing => _memory.BudgetBytes <= 0;
 
     /// <summary>
-    /// Writes a value to the caller's writer that is on disk, in the memory of the operating system, and not to be kept. Returns its
-    /// length, or -1 where that is not so and nothing was written: then an ordinary lookup says what there is. Only where
-    /// <see cref="KeepsNothing"/>: it does not look into memory.
+    /// A hit of a value that is on disk, in the memory of the operating system, and not to be kept. False where that is not so: then an ordinary lookup says
+    /// what there is. Only where <see cref="KeepsNothing"/>: it does not look into memory.
     /// </summary>
-    /// <exception cref="Exception">What the writer throws.</exception>
-    public int TryCopyNow(in CacheKey key, IBufferWriter<byte> destination)
+    /// <param name="key">The key.</param>
+    /// <param name="record">To be copied from at once, and disposed of.</param>
+    public bool TryBorrowNow(in CacheKey key, out BorrowedRecord record)
     {
+        record = default;
+
         // What slides has to be touched, and what is retained is in memory all the same: both take the ordinary way.
         if (_disk.Locate(key, out var where) != LookupOutcome.Hit
             || where.IsPending
             || where.IsRetained
-            || !_disk.TryBorrow(key, where, out var record))
+            || !_disk.TryBorrow(key, where, out record))
         {
-            return -1;
+            return false;
         }
 
-        using (record)
+        if (record.Slides
+            || record.HasExpired(Clock.NowTicks)
+            || _disk.Barriers.Covers(record.Tags, record.Ticket)
+            || !_disk.TryUse(where))
         {
-            if (record.Slides
-                || record.HasExpired(Clock.NowTicks)
-                || _disk.Barriers.Covers(record.Tags, record.Ticket)
-                || !_disk.TryUse(where))
-            {
-                return -1;
-            }
-
-            var value = record.Value;
-            destination.WriteValue(value);
-            _metrics.DiskHits.Add(1, value.Length);
-            return value.Length;
+            record.Dispose();
+            return false;
         }
+
+        _metrics.DiskHits.Add(1, record.Value.Length);
+        return true;
     }
 }

@@ -6,8 +6,9 @@ namespace DiskDistributedCache.Benchmarks.Http;
 /// The cached report of the sample site, asked for over HTTP: one site for each output-cache store, each in a process of its own, and the
 /// clients in this one. All sites run all the time; the one whose turn it is gets the requests.
 ///
-/// A request by itself is mostly socket and server, on both sides. So there are rows in which each connection sends 16 requests at once
-/// (<c>pipelined</c>): what the store costs is a larger part of them. No browser asks like this.
+/// Eight connections with a request each are mostly socket and server, on both sides. So there are rows in which each connection sends 16 requests at once
+/// (<c>pipelined</c>): what the store costs is a larger part of them. No browser asks like this. And rows with one connection only (<c>alone</c>): what one
+/// visitor waits for, when nobody else does.
 ///
 /// A site that has just started runs code that the runtime has not compiled for good yet, for seconds, and a store of the framework is
 /// compiled ahead. So all sites are warmed up before any is measured.
@@ -19,13 +20,15 @@ internal sealed class HttpClaims : ClaimFamily
 
     private const int Depth = 16;
     private const string Single = "http-report";
+    private const string Alone = "http-report-alone";
     private const string Pipelined = "http-report-pipelined";
 
+    private static readonly string[] s_ways = [Single, Alone, Pipelined];
     private static readonly string[] s_ours = [ReportSite.OursInMemory, ReportSite.OursOnDisk];
     private static readonly string[] s_rivals = [ReportSite.MemoryStore, ReportSite.RedisStore];
 
     public override IEnumerable<string> Names =>
-        from how in new[] { Single, Pipelined } from ours in s_ours from rival in s_rivals select NameOf(how, ours, rival);
+        from how in s_ways from ours in s_ours from rival in s_rivals select NameOf(how, ours, rival);
 
     public override async Task RunAsync(ClaimRun run)
     {
@@ -76,8 +79,9 @@ internal sealed class HttpClaims : ClaimFamily
                 await WarmUpAsync(connections, warmUp, Depth, AskMany);
             }
 
-            await CompareAsync(run, Single, clients, 1, Ask);
-            await CompareAsync(run, Pipelined, clients, Depth, AskMany);
+            await CompareAsync(run, Single, clients, Connections, 1, Ask);
+            await CompareAsync(run, Alone, clients, 1, 1, Ask);
+            await CompareAsync(run, Pipelined, clients, Connections, Depth, AskMany);
         }
         finally
         {
@@ -95,7 +99,7 @@ internal sealed class HttpClaims : ClaimFamily
     }
 
     private static async Task CompareAsync(
-        ClaimRun run, string how, Dictionary<string, ReportClient[]> clients, int handful, Action<ReportClient, Stint> ask)
+        ClaimRun run, string how, Dictionary<string, ReportClient[]> clients, int connections, int handful, Action<ReportClient, Stint> ask)
     {
         var wanted = (from ours in s_ours
                       from rival in s_rivals
@@ -108,8 +112,8 @@ internal sealed class HttpClaims : ClaimFamily
 
         string[] stores = [.. wanted.SelectMany(pair => (string[])[pair.Ours, pair.Rival]).Distinct()];
         double[] times = await new Comparison(run, how).RunAsync(
-            [.. stores.Select(store => new Turn(store, Connections, stints => FanOut.ThreadsAsync(
-                Connections, caller => ask(clients[store][caller], stints[caller])))
+            [.. stores.Select(store => new Turn(store, connections, stints => FanOut.ThreadsAsync(
+                connections, caller => ask(clients[store][caller], stints[caller])))
             {
                 Handful = handful,
             })]);
@@ -142,7 +146,7 @@ internal sealed class HttpClaims : ClaimFamily
     }
 
     private static bool IsWanted(ClaimRun run, string store) =>
-        (from how in new[] { Single, Pipelined }
+        (from how in s_ways
          from ours in s_ours
          from rival in s_rivals
          where ours == store || rival == store
