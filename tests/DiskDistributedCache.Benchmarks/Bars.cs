@@ -44,7 +44,6 @@ internal static class Bars
         AtMost("*-1m-*", "index-bytes-per-entry", 40),
         AtMost("*-10m-*", "index-bytes-per-entry", 40),
         AtLeast("growth-get-10m-vs-10k", Ratio, 0.5),
-        AtLeast("growth-get-zipf-10m-vs-10k", Ratio, 0.5),
 
         AtMost("reopen-1m-clean", "us-per-entry", 1),
         AtMost("reopen-1m-killed", "us-per-entry", 1),
@@ -59,8 +58,6 @@ internal static class Bars
 
         AtLeast("http-report-memory-vs-memorystore", Ratio, 0.9),
         AtLeast("http-report-disk-vs-redis", Ratio, 3),
-        AtLeast("http-report-alone-memory-vs-memorystore", Ratio, 0.9),
-        AtLeast("http-report-alone-disk-vs-redis", Ratio, 3),
         AtLeast("http-report-pipelined-memory-vs-memorystore", Ratio, 0.9),
         AtLeast("http-report-pipelined-disk-vs-redis", Ratio, 3),
 
