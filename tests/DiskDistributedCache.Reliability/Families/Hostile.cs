@@ -220,7 +220,7 @@ internal sealed class HostileScene(Case one, Random random, string root)
         {
             try
             {
-                Judge(key, (await cache.FindAsync(key.Space, key.Text, default))?.Value, mustBeThere);
+                Judge(key, (await cache.FindAsync(key.Space, key.Text, default))?.Value.ToArray(), mustBeThere);
             }
             catch (DiskCacheUnavailableException) when (HostileValues.IsRetained(key) && cache.GetStatus().Mode != DiskCacheMode.Normal)
             {
