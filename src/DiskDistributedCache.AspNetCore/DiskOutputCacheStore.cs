@@ -20,7 +20,10 @@ internal sealed class DiskOutputCacheStore(DiskCache cache, IHttpContextAccessor
     public ValueTask EvictByTagAsync(string tag, CancellationToken cancellationToken) =>
         cache.EvictByTagAsync(tag, cancellationToken);
 
-    /// <summary>Hands out the entry's own array, where it has one: the middleware only reads it, and no entry is ever written to again.</summary>
+    /// <summary>
+    /// Hands out the entry's own array: the middleware only reads it, and no entry is ever written to again. It asks in this way for every response, which is
+    /// why responses are kept in one array, however long they are.
+    /// </summary>
     public async ValueTask<byte[]?> GetAsync(string key, CancellationToken cancellationToken) =>
         cache.TryCopyNow(KeySpace.Output, key, cancellationToken)
         ?? (await cache.FindAsync(KeySpace.Output, key, cancellationToken).ConfigureAwait(false))?.Value.AsArray();
@@ -49,7 +52,7 @@ internal sealed class DiskOutputCacheStore(DiskCache cache, IHttpContextAccessor
     {
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(value);
-        await BeginSet(key, new ReadOnlySequence<byte>(value), tags, validFor, cancellationToken).ConfigureAwait(false);
+        await StoreAsync(key, new ReadOnlySequence<byte>(value), tags, validFor, cancellationToken).ConfigureAwait(false);
     }
 
     public async ValueTask SetAsync(
@@ -60,10 +63,10 @@ internal sealed class DiskOutputCacheStore(DiskCache cache, IHttpContextAccessor
         CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(key);
-        await BeginSet(key, value, tags.ToArray(), validFor, cancellationToken).ConfigureAwait(false);
+        await StoreAsync(key, value, tags.ToArray(), validFor, cancellationToken).ConfigureAwait(false);
     }
 
-    private ValueTask BeginSet(string key, in ReadOnlySequence<byte> value, string[]? tags, TimeSpan validFor, CancellationToken token)
+    private ValueTask StoreAsync(string key, in ReadOnlySequence<byte> value, string[]? tags, TimeSpan validFor, CancellationToken token)
     {
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(validFor, TimeSpan.Zero);
         string[] ownTags = EntryArguments.CopyTags(tags);

@@ -36,16 +36,23 @@ public sealed partial class DiskCache
             : FindSlowlyAsync(space, key, token);
 
     /// <summary>
-    /// Stores an entry whose arguments were checked. The value is copied before the call returns, the tags are kept. Throws at once, and not in the task, where
-    /// the cache has been disposed of.
+    /// Stores an entry whose arguments were checked. The value is copied before the call returns, the tags are kept. Not async, and neither is what is between it
+    /// and the lane once the cache has started, unless somebody traces it: a state machine for each step would cost as much as the rest of a set by many callers.
     /// </summary>
     internal ValueTask StoreAsync(CacheKey key, in ReadOnlySequence<byte> value, string[] tags, Expiry expiry, Ticket ticket)
     {
-        ObjectDisposedException.ThrowIf(_closed, this);
-        var ownValue = EntryArguments.CopyValue(value, _tiers.MaxEntryBytes);
-        return _startAwaited
-            ? Store(key, value.Length, ownValue, tags, expiry, ticket).AsValueTask()
-            : StoreWhenStartedAsync(key, value.Length, ownValue, tags, expiry, ticket);
+        try
+        {
+            ObjectDisposedException.ThrowIf(_closed, this);
+            var ownValue = EntryArguments.CopyValue(value, key.Space, _tiers.MaxEntryBytes);
+            return _startAwaited
+                ? Store(key, value.Length, ownValue, tags, expiry, ticket).AsValueTask()
+                : StoreWhenStartedAsync(key, value.Length, ownValue, tags, expiry, ticket);
+        }
+        catch (Exception exception)
+        {
+            return Failed(exception);
+        }
     }
 
     private async ValueTask StoreWhenStartedAsync(CacheKey key, long valueBytes, EntryValue? value, string[] tags, Expiry expiry, Ticket ticket)
@@ -84,7 +91,12 @@ public sealed partial class DiskCache
     }
 
     /// <summary>Copies a value that nobody keeps without making an entry of it. Null where there is no such value.</summary>
-    internal byte[]? TryCopyNow(KeySpace space, string? key, CancellationToken token)
+    internal byte[]? TryCopyNow(KeySpace space, string? key, CancellationToken token) =>
+        _tiers.KeepsNothing ? TryCopyUnkept(space, key, token) : null;
+
+    // Elsewhere than in the method above, because nearly all caches have a memory tier, and their hits are not to pay for a record that they never see.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private byte[]? TryCopyUnkept(KeySpace space, string? key, CancellationToken token)
     {
         if (!TryBorrowNow(space, key, token, out var record))
         {
@@ -93,12 +105,18 @@ public sealed partial class DiskCache
 
         using (record)
         {
-            return record.Value.ToArray();
+            byte[] copy = GC.AllocateUninitializedArray<byte>(record.Value.Length);
+            record.Value.CopyTo(copy);
+            return copy;
         }
     }
 
     /// <summary>The same into a writer. False where there is no such value, and nothing was written.</summary>
-    private bool TryCopyNow(string? key, IBufferWriter<byte> destination, CancellationToken token)
+    private bool TryCopyNow(string? key, IBufferWriter<byte> destination, CancellationToken token) =>
+        _tiers.KeepsNothing && TryCopyUnkept(key, destination, token);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool TryCopyUnkept(string? key, IBufferWriter<byte> destination, CancellationToken token)
     {
         if (!TryBorrowNow(KeySpace.Data, key, token, out var record))
         {
@@ -115,9 +133,7 @@ public sealed partial class DiskCache
     private bool TryBorrowNow(KeySpace space, string? key, CancellationToken token, out BorrowedRecord record)
     {
         record = default;
-
-        // Asked first: nearly all caches have a memory tier, and their hits are to pay for nothing else.
-        if (!_tiers.KeepsNothing || key is null || !_startAwaited || _closed || _savings.NeedsEntry || token.IsCancellationRequested
+        if (key is null || !_startAwaited || _closed || _savings.NeedsEntry || token.IsCancellationRequested
             || !_tiers.TryBorrowNow(KeyIn(space, key), out record))
         {
             return false;
@@ -153,16 +169,13 @@ public sealed partial class DiskCache
         return Write(await FindSlowlyAsync(KeySpace.Data, key, token).ConfigureAwait(false), destination);
     }
 
-    /// <summary>
-    /// What all asynchronous sets do. Not async, nor is anything between the caller and the lane once the cache has started: a state machine for each would cost
-    /// as much as the rest of a set by many callers. What is thrown comes back in the task, as if it were.
-    /// </summary>
+    /// <summary>What all asynchronous sets do. Not async: see <see cref="StoreAsync"/>.</summary>
     private ValueTask BeginSet(
         string key,
         in ReadOnlySequence<byte>? value,
         DistributedCacheEntryOptions options,
         IEnumerable<string>? tags,
-        Ticket ticket,
+        in DiskCacheTicket? ticket,
         CancellationToken token)
     {
         try
@@ -171,17 +184,24 @@ public sealed partial class DiskCache
             var given = value ?? throw new ArgumentNullException(nameof(value));
             ArgumentNullException.ThrowIfNull(options);
             var ownTags = EntryArguments.CopyTags(tags);
+            ThrowIfForeign(ticket);
             token.ThrowIfCancellationRequested();
             ObjectDisposedException.ThrowIf(_closed, this);
             var expiry = EntryArguments.ExpiryOf(options, _defaults, _tiers.Clock);
-            return StoreAsync(DataKey(key), given, ownTags, expiry, ticket);
+            return StoreAsync(DataKey(key), given, ownTags, expiry, ticket?.Ticket ?? default);
         }
         catch (Exception exception)
         {
-            var builder = AsyncValueTaskMethodBuilder.Create();
-            builder.SetException(exception);
-            return builder.Task;
+            return Failed(exception);
         }
+    }
+
+    /// <summary>What an async method would have returned that threw this.</summary>
+    private static ValueTask Failed(Exception exception)
+    {
+        var builder = AsyncValueTaskMethodBuilder.Create();
+        builder.SetException(exception);
+        return builder.Task;
     }
 
     private Acknowledgement Store(

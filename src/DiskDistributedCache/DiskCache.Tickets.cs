@@ -31,34 +31,28 @@ public sealed partial class DiskCache
     /// <exception cref="ArgumentOutOfRangeException">The absolute expiration is not in the future.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled before the call; nothing was stored.</exception>
     /// <exception cref="ObjectDisposedException">The cache has been disposed of.</exception>
-    public async ValueTask SetAsync(
+    public ValueTask SetAsync(
         string key,
         ReadOnlySequence<byte> value,
         DistributedCacheEntryOptions options,
         IEnumerable<string>? tags,
         DiskCacheTicket ticket,
-        CancellationToken token)
-    {
-        ThrowIfForeign(ticket);
-        await BeginSet(key, value, options, tags, ticket.Ticket, token).ConfigureAwait(false);
-    }
+        CancellationToken token) =>
+        BeginSet(key, value, options, tags, ticket, token);
 
     /// <inheritdoc cref="SetAsync(string, ReadOnlySequence{byte}, DistributedCacheEntryOptions, IEnumerable{string}, DiskCacheTicket, CancellationToken)"/>
-    public async Task SetAsync(
+    public Task SetAsync(
         string key,
         byte[] value,
         DistributedCacheEntryOptions options,
         IEnumerable<string>? tags,
         DiskCacheTicket ticket,
-        CancellationToken token)
-    {
-        ThrowIfForeign(ticket);
-        await BeginSet(key, value is null ? null : new ReadOnlySequence<byte>(value), options, tags, ticket.Ticket, token).ConfigureAwait(false);
-    }
+        CancellationToken token) =>
+        BeginSet(key, value is null ? null : new ReadOnlySequence<byte>(value), options, tags, ticket, token).AsTask();
 
-    private void ThrowIfForeign(in DiskCacheTicket ticket)
+    private void ThrowIfForeign(in DiskCacheTicket? ticket)
     {
-        if (!ticket.IsOf(this))
+        if (ticket is { } given && !given.IsOf(this))
         {
             throw new ArgumentException("The ticket was not taken from this cache. Use DiskCache.TakeTicket().", nameof(ticket));
         }

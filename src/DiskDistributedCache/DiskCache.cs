@@ -161,7 +161,7 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
         ObjectDisposedException.ThrowIf(_closed, this);
         var expiry = EntryArguments.ExpiryOf(options, _defaults, _tiers.Clock);
         AwaitStart();
-        Store(DataKey(key), value.Length, EntryArguments.CopyValue(value, _tiers.MaxEntryBytes), [], expiry, default).Wait();
+        Store(DataKey(key), value.Length, EntryArguments.CopyValue(value, KeySpace.Data, _tiers.MaxEntryBytes), [], expiry, default).Wait();
     }
 
     /// <inheritdoc cref="Set(string, byte[], DistributedCacheEntryOptions)"/>
@@ -195,7 +195,7 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
         DistributedCacheEntryOptions options,
         IEnumerable<string>? tags,
         CancellationToken token) =>
-        BeginSet(key, value is null ? null : new ReadOnlySequence<byte>(value), options, tags, default, token).AsTask();
+        BeginSet(key, value is null ? null : new ReadOnlySequence<byte>(value), options, tags, ticket: null, token).AsTask();
 
     /// <inheritdoc cref="SetAsync(string, byte[], DistributedCacheEntryOptions, IEnumerable{string}, CancellationToken)"/>
     public ValueTask SetAsync(
@@ -204,7 +204,7 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
         DistributedCacheEntryOptions options,
         IEnumerable<string>? tags,
         CancellationToken token) =>
-        BeginSet(key, value, options, tags, default, token);
+        BeginSet(key, value, options, tags, ticket: null, token);
 
     /// <summary>Starts the window of a sliding entry anew. Does nothing for other entries and for keys without one.</summary>
     /// <param name="key">Any text, also the empty one.</param>

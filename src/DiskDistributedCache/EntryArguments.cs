@@ -15,8 +15,8 @@ internal static class EntryArguments
     public const int MaxTags = 1000;
 
     /// <summary>Copies a value; <see langword="null"/> where it is too large to be stored, which then has cost nothing.</summary>
-    public static EntryValue? CopyValue(in ReadOnlySequence<byte> value, long maxBytes) =>
-        value.Length > maxBytes ? default(EntryValue?) : EntryValue.CopyOf(value);
+    public static EntryValue? CopyValue(in ReadOnlySequence<byte> value, KeySpace space, long maxBytes) =>
+        value.Length > maxBytes ? default(EntryValue?) : EntryValue.CopyOf(value, space);
 
     /// <summary>Copies tags and drops repeated ones.</summary>
     /// <exception cref="ArgumentException">A tag is <see langword="null"/>, or there are more than <see cref="MaxTags"/>.</exception>

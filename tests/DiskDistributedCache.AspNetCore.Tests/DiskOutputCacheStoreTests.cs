@@ -49,6 +49,44 @@ public sealed class DiskOutputCacheStoreTests : IAsyncLifetime
         Assert.Null(await Store.GetAsync("nobody", Token));
     }
 
+    // The middleware asks for an array with every request. Seen to fail when a large response was kept in pieces: each hit made an array of them.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_large_response_in_memory_is_handed_out_and_not_copied(bool restart)
+    {
+        await Store.SetAsync("key", new ReadOnlySequence<byte>(new byte[300_001]), default, s_minute, Token);
+        if (restart)
+        {
+            await _fixture.RestartAsync();
+            await Store.GetAsync("key", Token);
+        }
+
+        Assert.Same(await Store.GetAsync("key", Token), await Store.GetAsync("key", Token));
+    }
+
+    [Fact]
+    public async Task Without_a_memory_tier_a_response_is_the_last_one_and_gone_when_it_was_evicted_or_has_expired()
+    {
+        _fixture.MaxMemoryBytes = 0;
+        await _fixture.RestartAsync();
+        await _fixture.Cache.SetAsync("key", [9], new(), Token);
+        foreach (byte version in new byte[] { 1, 2 })
+        {
+            await Store.SetAsync("key", [version], ["tag"], s_minute, Token);
+            await Store.SetAsync("soon", [version], ["other"], s_minute, Token);
+            Assert.Equal<byte[]>([version], await Store.GetAsync("key", Token));
+            Assert.Equal<byte[]>([version], await Store.GetAsync("soon", Token));
+        }
+
+        Assert.Equal(4, _fixture.Cache.GetStatus().DiskHits);
+        await Store.EvictByTagAsync("tag", Token);
+        Assert.Null(await Store.GetAsync("key", Token));
+        _fixture.Time.Advance(s_minute);
+        Assert.Null(await Store.GetAsync("soon", Token));
+        Assert.Equal([9], await _fixture.Cache.GetAsync("key", Token));
+    }
+
     [Theory]
     [InlineData(3)]
     [InlineData(300_001)]

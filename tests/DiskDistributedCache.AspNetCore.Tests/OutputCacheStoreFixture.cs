@@ -14,11 +14,15 @@ public sealed class OutputCacheStoreFixture : IAsyncDisposable
 
     internal DiskOutputCacheStore Store { get; private set; } = null!;
 
+    /// <summary>Null for the default.</summary>
+    public long? MaxMemoryBytes { get; set; }
+
     public async Task OpenAsync()
     {
         var options = new DiskDistributedCacheOptions
         {
             Directory = _directory,
+            MaxMemoryBytes = MaxMemoryBytes ?? new DiskDistributedCacheOptions().MaxMemoryBytes,
             MaxDiskBytes = 16 << 20,
             SegmentBytes = 64 << 10,
             IoTimeout = TimeSpan.FromSeconds(20),

@@ -61,7 +61,7 @@ internal sealed class DiskTierClaims : ClaimFamily
         {
             foreach (string name in settings.SelectMany(setting => setting.Rivals).Distinct().Prepend("ours"))
             {
-                var contestant = await OpenAsync(run, name, workload, Directory.CreateDirectory(Path.Combine(directory, name)).FullName);
+                var contestant = await OpenAsync(name, workload, Directory.CreateDirectory(Path.Combine(directory, name)).FullName);
                 if (contestant is null)
                 {
                     run.Progress($"{name} is skipped: it is not installed");
@@ -183,13 +183,13 @@ internal sealed class DiskTierClaims : ClaimFamily
         }
     }
 
-    private static async Task<Contestant?> OpenAsync(ClaimRun run, string name, Workload workload, string directory) => name switch
+    private static async Task<Contestant?> OpenAsync(string name, Workload workload, string directory) => name switch
     {
         "ours" => await OurDiskTier.OpenAsync(workload, directory),
         "neosmart" => new NeoSmartSqlite(workload, directory),
         "file" => new FilePerEntry(workload, directory),
         "rocksdb" => new RocksDbTree(workload, directory),
-        "faster" => new FasterLog(workload, directory, run.Scale.MaxTurnBytes),
+        "faster" => new FasterLog(workload, directory),
         "redis" => await RedisOnLoopback.TryOpenAsync(workload, directory),
         "raw" => new RawFile(workload, directory, batch: 1),
         "raw-batch" => new RawFile(workload, directory, batch: 64),

@@ -69,6 +69,7 @@ internal sealed class GrowthClaims : ClaimFamily
 
     private static async Task CompareStoresAsync(ClaimRun run, StoreOpening[] stores)
     {
+        bool hasLargest = stores[^1].Entries == LargestEntries;
         var caches = new List<DiskCache>();
         var files = new List<SegmentBytes>();
         try
@@ -83,10 +84,9 @@ internal sealed class GrowthClaims : ClaimFamily
             [
                 .. caches.Select((cache, i) => GetTurn(NameOf(stores[i].Entries), cache, stores[i].Entries, random => random.Next(stores[i].Entries))),
                 .. files.Select((bytes, i) => ReadTurn(bytes, stores[i].Entries)),
-                ZipfTurn(caches[0], stores[0].Entries),
-                ZipfTurn(caches[^1], stores[^1].Entries),
+                .. hasLargest ? [ZipfTurn(caches[0], stores[0].Entries), ZipfTurn(caches[^1], stores[^1].Entries)] : Array.Empty<Turn>(),
             ]);
-            double[] reads = gets[stores.Length..^2];
+            double[] reads = gets[stores.Length..(2 * stores.Length)];
             double[] sets = await new Comparison(run, ByEntries + " set").RunAsync(
                 [.. caches.Select((cache, i) => SetTurn(run, cache, stores[i].Entries))]);
             foreach (var cache in caches)
@@ -101,7 +101,7 @@ internal sealed class GrowthClaims : ClaimFamily
                 Print(run, "raw-by-entries", stores[i].Entries, reads[i]);
             }
 
-            if (stores[^1].Entries == LargestEntries)
+            if (hasLargest)
             {
                 // What is compared is the small store with the large one: the ratio is the small one's time by the large one's.
                 run.Claim(Grown, gets[stores.Length - 1], gets[0]);
@@ -125,11 +125,19 @@ internal sealed class GrowthClaims : ClaimFamily
     /// </summary>
     private static Turn ZipfTurn(DiskCache cache, int entries)
     {
+        // More than all turns together read, so that nothing comes round again.
+        const int Draws = 1 << 22;
         const double Rest = 1 - Workload.ZipfExponent;
-        const long Scatter = 7_368_787; // a prime that divides no number of entries
+
+        // A prime that divides no number of entries.
+        const long Scatter = 7_368_787;
+
+        var drawing = new Random(entries);
         double range = Math.Pow(entries + 1, Rest) - 1;
-        return GetTurn(NameOf(entries) + " zipf", cache, entries, random =>
-            (int)((long)Math.Pow((range * random.NextDouble()) + 1, 1 / Rest) % entries * Scatter % entries));
+        int[] drawn = [.. Enumerable.Range(0, Draws).Select(_ =>
+            (int)((long)Math.Pow((range * drawing.NextDouble()) + 1, 1 / Rest) % entries * Scatter % entries))];
+        int next = 0;
+        return GetTurn(NameOf(entries) + " zipf", cache, entries, _ => drawn[next++ % Draws]);
     }
 
     private static Turn GetTurn(string name, DiskCache cache, int entries, Func<Random, int> next)

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Caching.Distributed;
 
 namespace DiskDistributedCache.Tests;
 
-/// <summary>Hits that become no entry: without a memory tier a value goes from the buffer of its read to the caller's writer.</summary>
+/// <summary>Hits that become no entry: without a memory tier a value goes from the buffer of its read to the caller's writer or array.</summary>
 public sealed class DiskCacheCopyTests : IAsyncLifetime
 {
     private const int ValueBytes = 128 << 10;

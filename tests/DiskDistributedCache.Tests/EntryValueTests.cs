@@ -45,6 +45,21 @@ public sealed class EntryValueTests
     }
 
     [Fact]
+    public void What_is_asked_for_in_one_array_is_kept_as_one()
+    {
+        byte[] bytes = new byte[1_000_000];
+        new Random(1).NextBytes(bytes);
+        var segments = Sequences.Of(bytes.AsMemory(0, 10), bytes.AsMemory(10));
+
+        foreach (var value in (EntryValue[])[EntryValue.CopyOf(bytes, KeySpace.Output), EntryValue.CopyOf(segments, KeySpace.Output)])
+        {
+            Assert.Equal(1, value.PieceCount);
+            Assert.Same(value.Whole, value.AsArray());
+            Assert.Equal(bytes, value.Whole);
+        }
+    }
+
+    [Fact]
     public void An_array_of_any_length_can_be_a_value_and_is_not_copied()
     {
         byte[] bytes = new byte[1_000_000];
@@ -52,6 +67,7 @@ public sealed class EntryValueTests
 
         Assert.Equal((bytes.Length, 1), (value.Length, value.PieceCount));
         Assert.Same(bytes, value.First);
+        Assert.Same(bytes, value.Whole);
         Assert.Same(bytes, value.AsArray());
         Assert.NotSame(bytes, value.ToArray());
     }
@@ -64,5 +80,6 @@ public sealed class EntryValueTests
         Assert.Equal((0, 1), (value.Length, value.PieceCount));
         Assert.Empty(value.ToArray());
         Assert.Empty(value.First);
+        Assert.Empty(value.Whole!);
     }
 }

@@ -4,11 +4,12 @@ namespace DiskDistributedCache.Entries;
 
 /// <summary>
 /// The bytes of a value, which nobody writes to once they are there. They are one array; or pieces, where one array would lie on the heap of large objects,
-/// which only a full collection cleans. What is in pieces is meant to be copied; whoever needs it in one has to make a copy.
+/// which only a full collection cleans. What is in pieces is meant to be copied: who needs it in one array has to make a copy, so what is asked for
+/// as an array is kept as one.
 /// </summary>
 internal readonly struct EntryValue
 {
-    /// <summary>The largest value that is one array. The runtime takes 85,000 bytes for large, unless it is told to take more.</summary>
+    /// <summary>The largest value that is never in pieces. The runtime takes 85,000 bytes for large, unless it is told to take more.</summary>
     public const int MaxWholeBytes = 80 << 10;
 
     /// <summary>Every piece but the last has as many.</summary>
@@ -22,18 +23,28 @@ internal readonly struct EntryValue
 
     private EntryValue(byte[][] pieces) => _bytes = pieces;
 
+    /// <summary>All of it in one array, which must not be written to; null where it is in pieces.</summary>
+    public byte[]? Whole => _bytes is byte[] whole ? whole : _bytes is null ? [] : null;
+
     public int Length => _bytes is byte[] whole ? whole.Length
         : _bytes is byte[][] pieces ? ((pieces.Length - 1) * PieceBytes) + pieces[^1].Length
         : 0;
 
-    public int PieceCount => _bytes is byte[][] pieces ? pieces.Length : 1;
+    public int PieceCount => _bytes is byte[]? 1 : _bytes is byte[][] pieces ? pieces.Length : 1;
+
+    /// <summary>The array in which it begins.</summary>
+    public byte[] First => ArrayOf(0);
 
     public static implicit operator EntryValue(byte[] whole) => new(whole);
 
     /// <summary>A copy of bytes that belong to somebody else.</summary>
-    public static EntryValue CopyOf(ReadOnlySpan<byte> bytes)
+    /// <param name="bytes">The bytes.</param>
+    /// <param name="space">
+    /// Where they belong. Responses are one array, however long they are: the middleware of the output cache asks for an array with every request.
+    /// </param>
+    public static EntryValue CopyOf(ReadOnlySpan<byte> bytes, KeySpace space = KeySpace.Data)
     {
-        var value = Allocate(bytes.Length);
+        var value = Allocate(bytes.Length, space);
         for (int piece = 0; piece < value.PieceCount; piece++)
         {
             var to = value.MutablePiece(piece);
@@ -44,15 +55,15 @@ internal readonly struct EntryValue
         return value;
     }
 
-    /// <inheritdoc cref="CopyOf(ReadOnlySpan{byte})"/>
-    public static EntryValue CopyOf(in ReadOnlySequence<byte> bytes)
+    /// <inheritdoc cref="CopyOf(ReadOnlySpan{byte}, KeySpace)"/>
+    public static EntryValue CopyOf(in ReadOnlySequence<byte> bytes, KeySpace space = KeySpace.Data)
     {
         if (bytes.IsSingleSegment)
         {
-            return CopyOf(bytes.FirstSpan);
+            return CopyOf(bytes.FirstSpan, space);
         }
 
-        var value = Allocate((int)bytes.Length);
+        var value = Allocate((int)bytes.Length, space);
         var rest = bytes;
         for (int piece = 0; piece < value.PieceCount; piece++)
         {
@@ -66,9 +77,6 @@ internal readonly struct EntryValue
 
     /// <summary>A piece of it; the only one of an array is all of it.</summary>
     public ReadOnlyMemory<byte> Piece(int index) => ArrayOf(index);
-
-    /// <summary>The array in which it begins.</summary>
-    public byte[] First => ArrayOf(0);
 
     public void CopyTo(Span<byte> to)
     {
@@ -88,12 +96,12 @@ internal readonly struct EntryValue
         return copy;
     }
 
-    /// <summary>All of it in one array, which must not be written to: its own, or, where it has none, a copy.</summary>
-    public byte[] AsArray() => PieceCount == 1 ? First : ToArray();
+    /// <summary>All of it in one array, which must not be written to: its own, or, where it is in pieces, a copy.</summary>
+    public byte[] AsArray() => Whole ?? ToArray();
 
-    private static EntryValue Allocate(int length)
+    private static EntryValue Allocate(int length, KeySpace space)
     {
-        if (length <= MaxWholeBytes)
+        if (space == KeySpace.Output || length <= MaxWholeBytes)
         {
             return new EntryValue(GC.AllocateUninitializedArray<byte>(length));
         }

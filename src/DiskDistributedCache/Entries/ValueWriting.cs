@@ -11,9 +11,9 @@ internal static class ValueWriting
 
     public static void WriteValue(this IBufferWriter<byte> destination, in EntryValue value)
     {
-        if (value.PieceCount == 1)
+        if (value.Whole is { } whole)
         {
-            destination.WriteValue(value.First);
+            destination.WriteValue(whole);
         }
         else if (value.Length <= OnePieceBytes && destination.GetSpan(value.Length) is var piece && piece.Length >= value.Length)
         {

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 
 namespace DiskDistributedCache.Storage;
@@ -70,16 +71,46 @@ internal sealed class SegmentFile(long number, int slot, SegmentSeed seed, Store
         }
 
         long footerLength = SegmentFormat.FooterLengthFrom(trailer);
-        if (footerLength < trailer.Length || footerLength > length - SegmentFormat.HeaderBytes)
+        if (footerLength < trailer.Length || footerLength > Math.Min(length - SegmentFormat.HeaderBytes, Array.MaxLength))
         {
             return null;
         }
 
         long begin = length - footerLength;
-        byte[] footer = new byte[footerLength];
-        return File.Read(footer, begin) == footer.Length && SegmentFacts.FromFooter(footer, Seed) is { } facts && facts.EndOffset == begin
-            ? facts
-            : null;
+        byte[] buffer = ArrayPool<byte>.Shared.Rent((int)footerLength);
+        try
+        {
+            var footer = buffer.AsSpan(0, (int)footerLength);
+            return File.Read(footer, begin) == footer.Length && SegmentFacts.FromFooter(footer, Seed) is { } facts && facts.EndOffset == begin
+                ? facts
+                : null;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    /// <summary>
+    /// Seals the segment with its facts, and returns how long it is from then on. Through the pool, as in <see cref="ReadFooter"/>: new arrays of this size would have
+    /// the collector go through the whole heap.
+    /// </summary>
+    public long WriteFooter(SegmentFacts facts)
+    {
+        int footerLength = (int)facts.FooterLength;
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(footerLength);
+        try
+        {
+            var footer = buffer.AsSpan(0, footerLength);
+            facts.WriteFooter(footer, Seed);
+            File.Write(footer, facts.EndOffset);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+
+        return File.Length = facts.EndOffset + footerLength;
     }
 
     /// <summary>

@@ -90,6 +90,8 @@ internal readonly struct Fact
 /// <summary>The facts of one segment in the order of its records, as they are collected, written as a footer and read back.</summary>
 internal sealed class SegmentFacts
 {
+    private const int MaxKeptTextBytes = 1 << 20;
+
     private readonly List<Fact> _facts = [];
     private readonly List<byte> _texts = [];
 
@@ -131,17 +133,20 @@ internal sealed class SegmentFacts
     }
 
     /// <summary>Writes the footer over exactly as many bytes as it has.</summary>
-    public void WriteFooter(Span<byte> to, in SegmentSeed seed)
-    {
-        to.Clear();
+    public void WriteFooter(Span<byte> to, in SegmentSeed seed) =>
         SegmentFormat.WriteFooter(to, this, CollectionsMarshal.AsSpan(_texts), seed);
-    }
 
     /// <summary>Begins anew, for the next segment, with the memory that it has.</summary>
     public void Restart(long endOffset, long highestSequence)
     {
         _facts.Clear();
         _texts.Clear();
+        if (_texts.Capacity > MaxKeptTextBytes)
+        {
+            // Nobody has such tags again and again.
+            _texts.TrimExcess();
+        }
+
         (EndOffset, HighestSequence) = (endOffset, highestSequence);
     }
 
@@ -241,7 +246,9 @@ internal static class SegmentFormat
         BinaryPrimitives.WriteInt64LittleEndian(to[16..], facts.EndOffset);
         BinaryPrimitives.WriteInt64LittleEndian(to[24..], facts.HighestSequence);
         MemoryMarshal.AsBytes(facts.All).CopyTo(to[FooterHeadBytes..]);
-        texts.CopyTo(to[(FooterHeadBytes + (facts.All.Length * FactBytes))..]);
+        var rest = to[(FooterHeadBytes + (facts.All.Length * FactBytes))..];
+        texts.CopyTo(rest);
+        rest[texts.Length..].Clear();
         var trailer = to[^TrailerBytes..];
         BinaryPrimitives.WriteUInt64LittleEndian(trailer, TrailerMagic);
         BinaryPrimitives.WriteInt64LittleEndian(trailer[8..], to.Length);

@@ -1,4 +1,3 @@
-using System.Buffers;
 using DiskDistributedCache.Entries;
 
 namespace DiskDistributedCache.Storage;
@@ -178,32 +177,13 @@ internal sealed class SegmentWriter(
         var sealing = _active;
         try
         {
-            WriteFooter(sealing);
-            long length = _facts.EndOffset + _facts.FooterLength;
-            sealing.File.Length = length;
-            segments.Resize(sealing, length);
+            segments.Resize(sealing, sealing.WriteFooter(_facts));
             _active = null;
         }
         catch
         {
             Abandon();
             throw;
-        }
-    }
-
-    private void WriteFooter(SegmentFile sealing)
-    {
-        int length = (int)_facts.FooterLength;
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(length);
-        try
-        {
-            var footer = buffer.AsSpan(0, length);
-            _facts.WriteFooter(footer, sealing.Seed);
-            sealing.File.Write(footer, _facts.EndOffset);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 

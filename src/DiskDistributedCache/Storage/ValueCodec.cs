@@ -132,7 +132,7 @@ internal sealed class ValueCodec
 
         if (header.Codec == RecordCodec.None)
         {
-            value = EntryValue.CopyOf(stored);
+            value = EntryValue.CopyOf(stored, header.Space);
             return value.Length == header.RawBytes ? DecodeOutcome.Decoded : DecodeOutcome.Corrupt;
         }
 
@@ -151,12 +151,12 @@ internal sealed class ValueCodec
                 return false;
             }
 
-            value = EntryValue.CopyOf(whole);
+            value = EntryValue.CopyOf(whole, header.Space);
             return true;
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(buffer);
+            ArrayPool<byte>.Shared.Return(buffer, clearArray: header.IsProtected);
         }
     }
 
@@ -171,7 +171,7 @@ internal sealed class ValueCodec
         bool isProtected = IsToBeProtected(entry.Key.Space);
         int bindingBytes = isProtected ? BindingBytes : 0;
         byte[]? compressed = _codec != RecordCodec.None && entry.Value.Length >= _thresholdBytes
-            ? Compression.TryCompress(_codec, entry.Value.AsArray(), bindingBytes)
+            ? TryCompress(entry.Value, bindingBytes)
             : null;
         var codec = compressed is null ? RecordCodec.None : _codec;
         if (isProtected)
@@ -180,6 +180,25 @@ internal sealed class ValueCodec
         }
 
         return new StoredValue(compressed is null ? entry.Value : compressed, codec, entry.Value.Length, isProtected: false, null);
+    }
+
+    private byte[]? TryCompress(in EntryValue value, int bindingBytes)
+    {
+        if (value.Whole is { } whole)
+        {
+            return Compression.TryCompress(_codec, whole, bindingBytes);
+        }
+
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(value.Length);
+        try
+        {
+            value.CopyTo(buffer);
+            return Compression.TryCompress(_codec, buffer.AsSpan(0, value.Length), bindingBytes);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer, clearArray: Protects);
+        }
     }
 
     private static byte[] BehindRoom(in EntryValue value, int freeBytes)

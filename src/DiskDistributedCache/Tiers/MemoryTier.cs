@@ -129,7 +129,8 @@ internal sealed class MemoryTier
     /// <summary>What an entry weighs, as near to the memory that it takes as can be had without asking the collector.</summary>
     public static long WeightOf(CacheEntry entry)
     {
-        long bytes = OverheadBytes + entry.Value.Length + ((entry.Value.PieceCount - 1) * PieceOverheadBytes) + (2L * entry.Key.Text.Length);
+        int pieces = entry.Value.PieceCount;
+        long bytes = OverheadBytes + entry.Value.Length + (pieces > 1 ? pieces * PieceOverheadBytes : 0) + (2L * entry.Key.Text.Length);
         foreach (string tag in entry.Tags)
         {
             bytes += TagOverheadBytes + (2L * tag.Length);

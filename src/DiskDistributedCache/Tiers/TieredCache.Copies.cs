@@ -4,8 +4,8 @@ using DiskDistributedCache.Storage;
 namespace DiskDistributedCache.Tiers;
 
 /// <content>
-/// Hits that become no entry. Without a memory tier nobody keeps what was read, so a value of which the operating system has the bytes is copied
-/// for the caller from the buffer of the read, and nothing else is allocated for it.
+/// Hits that become no entry. Without a memory tier nobody keeps what was read, so a value of which the operating system has the bytes is lent
+/// in the buffer of the read, for the caller's copy to be made of, and no array and no entry is allocated for it.
 /// </content>
 internal sealed partial class TieredCache
 {
@@ -37,6 +37,7 @@ internal sealed partial class TieredCache
             || !_disk.TryUse(where))
         {
             record.Dispose();
+            record = default;
             return false;
         }
 

@@ -4,15 +4,15 @@ using FASTER.core;
 namespace DiskDistributedCache.Benchmarks.Contestants;
 
 /// <summary>
-/// FASTER: a hash index in memory over a log whose young end is in memory and whose rest is in a file. The memory is a quarter of what is
-/// written in a turn of sets: with more of it, a turn would end before anything has to be on the disk. After filling, everything is flushed and
-/// leaves memory, so that reads are of the file. A set that has returned is in memory only, and is written when its page leaves.
+/// FASTER: a hash index in memory over a log whose young end is in memory and whose rest is in a file. The memory is an eighth of
+/// the values. After filling, everything is flushed and leaves memory, so that reads are of the file. A set that has
+/// returned is in memory only, and is written when its page leaves.
 /// </summary>
 internal sealed class FasterLog : Contestant
 {
     private const int PageBytes = 512 << 10;
     private const int MinPages = 4;
-    private const int MemoryPart = 4;
+    private const int MemoryPart = 8;
     private const int IndexBytesPerEntry = 32;
 
     private readonly FasterKVSettings<SpanByte, SpanByte> _settings;
@@ -20,14 +20,15 @@ internal sealed class FasterLog : Contestant
     private readonly ClientSession<SpanByte, SpanByte, SpanByte, SpanByteAndMemory, Empty, SpanByteFunctions<Empty>>[] _sessions;
     private readonly SpanByteAndMemory[] _found = new SpanByteAndMemory[MaxCallers];
 
-    public FasterLog(Workload workload, string directory, long turnBytes)
+    public FasterLog(Workload workload, string directory)
         : base("faster", workload)
     {
+        ulong memoryBytes = (ulong)workload.Entries * (ulong)workload.ValueBytes / MemoryPart;
         _settings = new FasterKVSettings<SpanByte, SpanByte>
         {
             LogDevice = Devices.CreateLogDevice(Path.Combine(directory, "faster.log")),
             PageSize = PageBytes,
-            MemorySize = (long)BitOperations.RoundUpToPowerOf2((ulong)Math.Max(turnBytes / MemoryPart, MinPages * PageBytes)),
+            MemorySize = (long)BitOperations.RoundUpToPowerOf2(Math.Max(memoryBytes, MinPages * PageBytes)),
             IndexSize = (long)BitOperations.RoundUpToPowerOf2((ulong)workload.Entries * IndexBytesPerEntry),
         };
         _store = new FasterKV<SpanByte, SpanByte>(_settings);

@@ -42,6 +42,9 @@ public abstract class ArgumentContract<TEnvironment> : CacheContract<TEnvironmen
         await Refuses("value", () => Cache.SetAsync("key", null!, null!, Token));
         await Refuses("options", () => Cache.SetAsync("key", s_value, null!, Token));
         await Refuses("options", () => Cache.SetAsync("key", default(ReadOnlySequence<byte>), null!, Token).AsTask());
+        await Refuses("key", () => Cache.SetAsync(null!, null!, null!, [null!], default(DiskCacheTicket), Token));
+        await Refuses("value", () => Cache.SetAsync("key", null!, null!, [null!], default(DiskCacheTicket), Token));
+        await Refuses("options", () => Cache.SetAsync("key", default(ReadOnlySequence<byte>), null!, [null!], default(DiskCacheTicket), Token).AsTask());
         await Refuses("destination", () => Cache.TryGetAsync("key", null!, Token).AsTask());
         await Refuses("tag", () => Cache.EvictByTagAsync(null!, Token).AsTask());
     }
@@ -106,10 +109,14 @@ public abstract class ArgumentContract<TEnvironment> : CacheContract<TEnvironmen
     {
         var read = Cache.GetAsync(null!, Token);
         var write = Cache.SetAsync("key", null!, Forever, Token);
+        var sequence = Cache.SetAsync(null!, default(ReadOnlySequence<byte>), Forever, Token);
+        var ticketed = Cache.SetAsync("key", s_value, Forever, [], default(DiskCacheTicket), Token);
         var eviction = Cache.EvictByTagAsync(null!, Token);
 
         await Assert.ThrowsAsync<ArgumentNullException>(() => read);
         await Assert.ThrowsAsync<ArgumentNullException>(() => write);
+        await Assert.ThrowsAsync<ArgumentNullException>(() => sequence.AsTask());
+        await Assert.ThrowsAsync<ArgumentException>("ticket", () => ticketed);
         await Assert.ThrowsAsync<ArgumentNullException>(() => eviction.AsTask());
     }
 

@@ -23,6 +23,8 @@ public abstract class TokenContract<TEnvironment> : CacheContract<TEnvironment>
         await Cancels(() => Cache.SetAsync("key", new ReadOnlySequence<byte>([2]), Forever, ["tag"], s_cancelled).AsTask());
         await Cancels(() => Cache.SetAsync("new", new ReadOnlySequence<byte>([2]), Forever, ["tag"], s_cancelled).AsTask());
         await Cancels(() => Cache.SetAsync("new", [2], Forever, s_cancelled));
+        await Cancels(() => Cache.SetAsync("key", [2], Forever, ["tag"], Cache.TakeTicket(), s_cancelled));
+        await Cancels(() => Cache.SetAsync("key", new ReadOnlySequence<byte>([2]), Forever, ["tag"], Cache.TakeTicket(), s_cancelled).AsTask());
         await Cancels(() => Cache.RemoveAsync("key", s_cancelled));
         await Cancels(() => Cache.EvictByTagAsync("tag", s_cancelled).AsTask());
         await Cancels(() => Cache.ClearAsync(s_cancelled).AsTask());
@@ -100,7 +102,13 @@ public abstract class TokenContract<TEnvironment> : CacheContract<TEnvironment>
         await Cancels(() => Cache.SetAsync("key", [1], past, s_cancelled));
     }
 
-    private static async Task Cancels(Func<Task> call) => await Assert.ThrowsAnyAsync<OperationCanceledException>(call);
+    /// <summary>In the task, which is cancelled and has not failed.</summary>
+    private static async Task Cancels(Func<Task> call)
+    {
+        var cancelled = call();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => cancelled);
+        Assert.True(cancelled.IsCanceled);
+    }
 }
 
 public sealed class TokensOfANormalStore : TokenContract<NormalStore>;

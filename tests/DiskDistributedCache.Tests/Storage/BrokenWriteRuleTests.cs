@@ -37,6 +37,26 @@ public sealed class BrokenWriteRuleTests : IDisposable
         AssertAllServed("before", "failed", "after");
     }
 
+    // Seen to fail when the facts of the segment that was given up were cleared before its successor was there.
+    [Fact]
+    public void What_a_broken_segment_has_is_carried_although_its_successor_fails_at_first()
+    {
+        _scene.Set("before", "v");
+        _scene.Evict("tag");
+        _scene.Files.Tear(8, _scene.SegmentFiles[^1].Name, times: 1);
+        var failed = _scene.AcceptValue("failed", "v");
+        Assert.Throws<IOException>(() => _scene.Append(failed));
+        _scene.Files.Fail(FileOperation.Move, times: 1);
+        Assert.Throws<IOException>(() => _scene.Append(failed));
+
+        _scene.Append(failed);
+        _scene.ReopenKilled();
+
+        AssertAllServed("before", "failed");
+        Assert.Equal(1, _scene.Store.Barriers.Count);
+        Assert.Equal((0, 1), (_scene.Store.Report.Holes, _scene.Store.Report.Scanned));
+    }
+
     // Seen to fail when recovery read the records of such a segment instead of the footer that its successor carries.
     [Fact]
     public void A_record_that_landed_beyond_the_end_of_its_segment_does_not_come_back()

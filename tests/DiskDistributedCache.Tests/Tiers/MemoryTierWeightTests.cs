@@ -21,6 +21,9 @@ public sealed class MemoryTierWeightTests
         Assert.Equal(empty + 100, MemoryTier.WeightOf(new CacheEntry(Key(""), new byte[100], [], Expiry.None, 0)));
         Assert.Equal(empty + 6, MemoryTier.WeightOf(new CacheEntry(Key("abc"), default, [], Expiry.None, 0)));
         Assert.Equal(
+            empty + 200_000 + (4 * MemoryTier.PieceOverheadBytes),
+            MemoryTier.WeightOf(new CacheEntry(Key(""), EntryValue.CopyOf(new byte[200_000]), [], Expiry.None, 0)));
+        Assert.Equal(
             empty + (2 * MemoryTier.TagOverheadBytes) + 6,
             MemoryTier.WeightOf(new CacheEntry(Key(""), default, ["a", "bc"], Expiry.None, 0)));
     }
