@@ -30,7 +30,7 @@ internal readonly struct EntryValue
         : _bytes is byte[][] pieces ? ((pieces.Length - 1) * PieceBytes) + pieces[^1].Length
         : 0;
 
-    public int PieceCount => _bytes is byte[]? 1 : _bytes is byte[][] pieces ? pieces.Length : 1;
+    public int PieceCount => Whole is null ? ((byte[][])_bytes!).Length : 1;
 
     /// <summary>The array in which it begins.</summary>
     public byte[] First => ArrayOf(0);
