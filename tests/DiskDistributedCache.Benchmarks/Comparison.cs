@@ -77,6 +77,7 @@ internal sealed class Comparison(ClaimRun run, string name)
         Writeback.Finish();
         if (turn.MaxOperations != long.MaxValue)
         {
+            // What has a limit writes.
             FreeMemory.Touch(TouchedPerWritten * run.Scale.MaxTurnBytes);
         }
 

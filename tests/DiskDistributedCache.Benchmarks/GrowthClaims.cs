@@ -31,7 +31,7 @@ internal sealed class GrowthClaims : ClaimFamily
     public override async Task RunAsync(ClaimRun run)
     {
         bool hasLargest = run.Scale.EntriesToGrowBy[^1] == LargestEntries;
-        if (run.Wants(ByEntries) || (hasLargest && new[] { Grown, GrownRaw, GrownZipf, Reopened + "clean", Reopened + "killed" }.Any(run.Wants)))
+        if (run.Wants(ByEntries) || (hasLargest && Names.Except([ByEntries, ByCallers]).Any(run.Wants)))
         {
             await MeasureEntriesAsync(run);
         }

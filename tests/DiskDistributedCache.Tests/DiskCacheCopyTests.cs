@@ -22,20 +22,16 @@ public sealed class DiskCacheCopyTests : IAsyncLifetime
     [Fact]
     public async Task A_large_value_of_the_disk_is_not_allocated_for_a_writer()
     {
-        byte[] value = new byte[ValueBytes];
-        new Random(1).NextBytes(value);
-        await Cache.SetAsync("k", value, s_noExpiry, TestContext.Current.CancellationToken);
+        byte[] value = await StoreLargeAsync();
         Assert.True(Cache.TryGet("k", _writer));
         Assert.Equal(value, _writer.WrittenMemory.ToArray());
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 20; i++)
+        long allocated = AllocatedByTwenty(() =>
         {
             _writer.ResetWrittenCount();
             Cache.TryGet("k", _writer);
-        }
+        });
 
-        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         Assert.Equal(value, _writer.WrittenMemory.ToArray());
         Assert.Equal(21, Cache.GetStatus().DiskHits);
         Assert.True(!OperatingSystem.IsLinux() || allocated < ValueBytes, $"{allocated} bytes were allocated.");
@@ -44,18 +40,11 @@ public sealed class DiskCacheCopyTests : IAsyncLifetime
     [Fact]
     public async Task A_large_value_of_the_disk_is_allocated_once_for_an_array()
     {
-        byte[] value = new byte[ValueBytes];
-        new Random(1).NextBytes(value);
-        await Cache.SetAsync("k", value, s_noExpiry, TestContext.Current.CancellationToken);
+        byte[] value = await StoreLargeAsync();
         Assert.Equal(value, Cache.Get("k"));
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 20; i++)
-        {
-            Cache.Get("k");
-        }
+        long allocated = AllocatedByTwenty(() => Cache.Get("k"));
 
-        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         Assert.Equal(value, await Cache.GetAsync("k", TestContext.Current.CancellationToken));
         Assert.Equal(22, Cache.GetStatus().DiskHits);
         Assert.True(!OperatingSystem.IsLinux() || allocated < 25 * ValueBytes, $"{allocated} bytes were allocated.");
@@ -112,6 +101,25 @@ public sealed class DiskCacheCopyTests : IAsyncLifetime
 
         Assert.True(Cache.TryGet("k", writer));
         Assert.Equal(value, writer.Written);
+    }
+
+    private async Task<byte[]> StoreLargeAsync()
+    {
+        byte[] value = new byte[ValueBytes];
+        new Random(1).NextBytes(value);
+        await Cache.SetAsync("k", value, s_noExpiry, TestContext.Current.CancellationToken);
+        return value;
+    }
+
+    private static long AllocatedByTwenty(Action read)
+    {
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 20; i++)
+        {
+            read();
+        }
+
+        return GC.GetAllocatedBytesForCurrentThread() - before;
     }
 
     private sealed class Refusing : IBufferWriter<byte>

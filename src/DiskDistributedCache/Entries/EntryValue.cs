@@ -47,7 +47,7 @@ internal readonly struct EntryValue
         var value = Allocate(bytes.Length, space);
         for (int piece = 0; piece < value.PieceCount; piece++)
         {
-            var to = value.MutablePiece(piece);
+            Span<byte> to = value.ArrayOf(piece);
             bytes[..to.Length].CopyTo(to);
             bytes = bytes[to.Length..];
         }
@@ -67,7 +67,7 @@ internal readonly struct EntryValue
         var rest = bytes;
         for (int piece = 0; piece < value.PieceCount; piece++)
         {
-            var to = value.MutablePiece(piece);
+            Span<byte> to = value.ArrayOf(piece);
             rest.Slice(0, to.Length).CopyTo(to);
             rest = rest.Slice(to.Length);
         }
@@ -114,8 +114,6 @@ internal readonly struct EntryValue
 
         return new EntryValue(pieces);
     }
-
-    private Span<byte> MutablePiece(int index) => ArrayOf(index);
 
     private byte[] ArrayOf(int index) => _bytes is byte[] whole ? whole : _bytes is byte[][] pieces ? pieces[index] : [];
 }
