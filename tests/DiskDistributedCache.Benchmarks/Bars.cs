@@ -28,21 +28,21 @@ internal static class Bars
     private static readonly Bar[] s_all =
     [
         AtLeast("disk-get-1k-?t-vs-neosmart", Ratio, 15),
-        AtLeast("disk-get-1k-?t-vs-file", Ratio, 3),
+        AtLeast("disk-get-1k-?t-vs-file*", Ratio, 3),
         AtLeast("disk-get-1k-?t-vs-rocksdb", Ratio, 1),
         AtLeast("disk-get-1k-?t-vs-raw", Ratio, 0.25),
         AtLeast("disk-set-1k-1t-vs-neosmart", Ratio, 10),
         AtLeast("disk-set-1k-64c-vs-neosmart", Ratio, 40),
         AtLeast("disk-set-1k-64c-vs-raw-batch", Ratio, 0.125),
         .. from size in new[] { "16k", "128k" }
-           from rival in new[] { "neosmart", "file", "rocksdb", "faster" }
+           from rival in new[] { "neosmart", "file", "file-gzip", "rocksdb", "faster" }
            select AtLeast($"disk-?et-{size}-*-vs-{rival}", Ratio, 1),
 
         AtLeast("mem-get-zipf-1k-?t-vs-memorycache", Ratio, 2),
         AtLeast("mem-set-1k-evicting-?t-vs-memorycache", Ratio, 1),
 
-        AtMost("*-1m-*", "index-bytes-per-entry", 40),
-        AtMost("*-10m-*", "index-bytes-per-entry", 40),
+        AtMost("reopen-1m-*", "index-bytes-per-entry", 40),
+        AtMost("index-10m", "process-bytes-per-entry", 40),
         AtLeast("growth-get-10m-vs-10k", Ratio, 0.5),
 
         AtMost("reopen-1m-clean", "us-per-entry", 1),

@@ -8,7 +8,7 @@ internal static class ClaimsCommand
 {
     private static readonly ClaimFamily[] s_families =
     [
-        new DiskTierClaims(), new MemoryTierClaims(), new EvictingSetClaims(), new AllocationClaims(), new ReopenClaims(), new RestartClaims(),
+        new DiskTierClaims(), new MemoryTierClaims(), new EvictingSetClaims(), new AllocationClaims(), new IndexClaims(), new ReopenClaims(), new RestartClaims(),
         new ReclaimClaims(), new FallbackClaims(), new CompressionClaims(), new HttpClaims(), new GrowthClaims(),
     ];
 

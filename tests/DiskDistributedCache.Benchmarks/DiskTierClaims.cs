@@ -11,6 +11,7 @@ internal sealed class DiskTierClaims : ClaimFamily
     private const int CheckedEntriesStep = 97;
     private const int CheckedReads = 5;
     private const int ManyCallers = 64;
+    private const string Gzip = "file-gzip";
     private const int LargeValueBytes = 64 * 1024;
 
     private static readonly Sizing[] s_sizings =
@@ -20,7 +21,7 @@ internal sealed class DiskTierClaims : ClaimFamily
         new("128k", 128 * 1024, scale => scale.EntriesOf128KiB),
     ];
 
-    private static readonly string[] s_stores = ["neosmart", "file", "rocksdb", "faster", "redis"];
+    private static readonly string[] s_stores = ["neosmart", "file", Gzip, "rocksdb", "faster", "redis"];
 
     private static readonly Setting[] s_settings =
     [
@@ -41,7 +42,7 @@ internal sealed class DiskTierClaims : ClaimFamily
             Setting[] wanted =
             [
                 .. from setting in s_settings
-                   let rivals = setting.Rivals.Where(rival => run.Wants(NameOf(sizing, setting, rival))).ToArray()
+                   let rivals = setting.Rivals.Where(rival => IsWanted(run, sizing, setting, rival)).ToArray()
                    where rivals.Length > 0
                    select setting with { Rivals = rivals },
             ];
@@ -51,6 +52,9 @@ internal sealed class DiskTierClaims : ClaimFamily
             }
         }
     }
+
+    private static bool IsWanted(ClaimRun run, Sizing sizing, Setting setting, string rival) =>
+        run.Wants(NameOf(sizing, setting, rival)) && (rival != Gzip || run.Scale.HasGzip || run.IsSelective);
 
     private static async Task MeasureAsync(ClaimRun run, Sizing sizing, Setting[] settings)
     {
@@ -188,6 +192,7 @@ internal sealed class DiskTierClaims : ClaimFamily
         "ours" => await OurDiskTier.OpenAsync(workload, directory),
         "neosmart" => new NeoSmartSqlite(workload, directory),
         "file" => new FilePerEntry(workload, directory),
+        Gzip => new GzipFilePerEntry(workload, directory),
         "rocksdb" => new RocksDbTree(workload, directory),
         "faster" => new FasterLog(workload, directory),
         "redis" => await RedisOnLoopback.TryOpenAsync(workload, directory),

@@ -1,3 +1,4 @@
+using System.Globalization;
 using DiskDistributedCache.Benchmarks;
 using DiskDistributedCache.Benchmarks.HitRatios;
 using DiskDistributedCache.Benchmarks.Http;
@@ -36,6 +37,8 @@ static Func<Task<int>> Choose(string[] arguments)
             // Not for people: claims starts it, and kills it.
             var held = StoreOpening.ParseHold(rest);
             return held.HoldAsync;
+        case [IndexClaims.WeighCommand, var directory, var entries] when int.TryParse(entries, CultureInfo.InvariantCulture, out int count):
+            return () => IndexClaims.WeighAsync(directory, count);
         case [ReportSite.Command, var store, var place]:
             return () => ReportSite.RunAsync(store, place);
         default:

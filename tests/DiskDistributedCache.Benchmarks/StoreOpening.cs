@@ -91,14 +91,7 @@ internal sealed class StoreOpening(string directory, int entries)
     /// <summary>Opens the store in another process and kills that.</summary>
     public async Task KillAsync()
     {
-        string program = Environment.ProcessPath!;
-        string[] self = Path.GetFileNameWithoutExtension(program) == "dotnet" ? [typeof(StoreOpening).Assembly.Location] : [];
-        using var process = Process.Start(new ProcessStartInfo(
-            program, [.. self, HoldCommand, directory, entries.ToString(CultureInfo.InvariantCulture)])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-        })!;
+        using var process = ThisProgram.Start(HoldCommand, directory, entries.ToString(CultureInfo.InvariantCulture));
         string? reply = await process.StandardOutput.ReadLineAsync();
         process.Kill();
         await process.WaitForExitAsync();

@@ -19,19 +19,7 @@ internal sealed class SiteProcess : IAsyncDisposable
 
     public static async Task<SiteProcess> StartAsync(string store, string place)
     {
-        var start = new ProcessStartInfo(
-            Environment.ProcessPath!,
-            [Path.Combine(AppContext.BaseDirectory, "DiskDistributedCache.Benchmarks.dll"), ReportSite.Command, store, place])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-        };
-        if (!Path.GetFileNameWithoutExtension(start.FileName).Equals("dotnet", StringComparison.OrdinalIgnoreCase))
-        {
-            start.ArgumentList.RemoveAt(0);
-        }
-
-        var process = Process.Start(start)!;
+        var process = ThisProgram.Start(ReportSite.Command, store, place);
         string? address = await process.StandardOutput.ReadLineAsync();
         var site = address is not null
             ? new SiteProcess(store, process, new Uri(address))
