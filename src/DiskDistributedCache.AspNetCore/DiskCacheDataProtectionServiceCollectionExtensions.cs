@@ -14,7 +14,7 @@ public static class DiskCacheDataProtectionServiceCollectionExtensions
     /// <c>AddDataProtection().PersistKeysToFileSystem(...)</c>. Keys that do not outlive the process mean an empty cache at every start.
     /// </summary>
     /// <remarks>
-    /// Calls <see cref="DiskDistributedCacheOptions.UseProtector"/>, unless the application has done that. A value whose key is
+    /// Calls <see cref="DiskDistributedCacheOptions.UseProtector"/>, unless the application has done that, also with <see langword="null"/>. A value whose key is
     /// gone is a miss; while the keys cannot be had, values stay in memory and out of the disk. The order of this call and of those
     /// that register caches does not matter.
     /// </remarks>
@@ -34,6 +34,11 @@ public static class DiskCacheDataProtectionServiceCollectionExtensions
                 name,
                 provider.GetRequiredService<IDataProtectionProvider>(),
                 static (options, dataProtection) =>
-                    options.UseProtector(options.GetProtector() ?? new DataProtectionProtector(dataProtection))));
+                {
+                    if (!options.HasChosenProtector)
+                    {
+                        options.UseProtector(new DataProtectionProtector(dataProtection));
+                    }
+                }));
     }
 }

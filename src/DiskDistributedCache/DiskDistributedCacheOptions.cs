@@ -119,7 +119,10 @@ public sealed class DiskDistributedCacheOptions : IOptions<DiskDistributedCacheO
     /// <param name="protector">
     /// Encrypts and decrypts; may be the same for several caches, and is not disposed of. <see langword="null"/> turns encryption off.
     /// </param>
-    public void UseProtector(DiskCacheProtector? protector) => _protector = protector;
+    public void UseProtector(DiskCacheProtector? protector) => (_protector, HasChosenProtector) = (protector, true);
+
+    /// <summary>Whether the application has said how values are encrypted, or that they are not.</summary>
+    internal bool HasChosenProtector { get; private set; }
 
     /// <summary>What encrypts the values; null where they are in clear text. No property, because a configuration cannot set it.</summary>
     internal DiskCacheProtector? GetProtector() => _protector;

@@ -190,7 +190,7 @@ internal sealed class DiskDistributedCacheOptionsValidator : IValidateOptions<Di
         long segmentBytes = Math.Min(options.SegmentBytes, options.MaxDiskBytes / MinSegmentCount);
         if (options.MaxDiskBytes > segmentBytes * MaxSegmentCount)
         {
-            mistakes.Add(Advice(options, (options.MaxDiskBytes + MaxSegmentCount - 1) / MaxSegmentCount));
+            mistakes.Add(Advice(options, ((options.MaxDiskBytes - 1) / MaxSegmentCount) + 1));
         }
     }
 

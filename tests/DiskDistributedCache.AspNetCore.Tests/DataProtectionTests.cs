@@ -88,12 +88,14 @@ public sealed class DataProtectionTests : IDisposable
     {
         var own = new OwnProtector();
         using var all = new ServiceCollection().AddDiskCacheDataProtection()
-            .Configure<DiskDistributedCacheOptions>("own", options => options.UseProtector(own)).BuildServiceProvider();
+            .Configure<DiskDistributedCacheOptions>("own", options => options.UseProtector(own))
+            .Configure<DiskDistributedCacheOptions>("none", options => options.UseProtector(null)).BuildServiceProvider();
         using var one = new ServiceCollection().AddDiskCacheDataProtection("a").BuildServiceProvider();
 
         Assert.NotNull(ProtectorOf(all, Options.DefaultName));
         Assert.NotNull(ProtectorOf(all, "a"));
         Assert.Same(own, ProtectorOf(all, "own"));
+        Assert.Null(ProtectorOf(all, "none"));
         Assert.NotNull(ProtectorOf(one, "a"));
         Assert.Null(ProtectorOf(one, "b"));
         Assert.Null(ProtectorOf(one, Options.DefaultName));

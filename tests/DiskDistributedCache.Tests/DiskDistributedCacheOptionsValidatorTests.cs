@@ -54,6 +54,10 @@ public sealed class DiskDistributedCacheOptionsValidatorTests
             o => (o.MaxDiskBytes, o.SegmentBytes) = (long.MaxValue, 1 << 30),
             "MaxDiskBytes is 9223372036854775807",
             "MaxDiskBytes to at most 4398046511104"),
+        ["no limit at all with the segments of the defaults"] = (
+            o => o.MaxDiskBytes = long.MaxValue,
+            "MaxDiskBytes is 9223372036854775807",
+            "MaxDiskBytes to at most 4398046511104, and SegmentBytes to 1073741824"),
     };
 
     public static TheoryData<string> Mistakes => [.. s_mistakes.Keys];
