@@ -31,9 +31,9 @@ public sealed partial class DiskCache
 
     /// <summary>Looks an entry up. Its arrays are shared: they must not be written to.</summary>
     internal ValueTask<CacheEntry?> FindAsync(KeySpace space, string key, CancellationToken token) =>
-        TryFindNow(space, key, token, out var entry)
+        TryFindNow(space, key, token, out var entry, out bool isUnknown)
             ? new ValueTask<CacheEntry?>(entry)
-            : FindSlowlyAsync(space, key, token);
+            : FindSlowlyAsync(space, key, isUnknown, token);
 
     /// <summary>
     /// Stores an entry whose arguments were checked. The value is copied before the call returns, the tags are kept. Not async, and neither is what is between it
@@ -74,16 +74,20 @@ public sealed partial class DiskCache
 
     private CacheKey KeyIn(KeySpace space, string key) => space == KeySpace.Data ? DataKey(key) : new CacheKey(space, key);
 
-    /// <summary>Answers without a state machine what needs neither the disk nor an exception.</summary>
-    private bool TryFindNow(KeySpace space, string? key, CancellationToken token, out CacheEntry? entry)
+    /// <summary>
+    /// Answers without a state machine what needs neither the disk nor an exception. Where it does not, it says whether the tiers have been asked already and
+    /// do not know, which they have counted.
+    /// </summary>
+    private bool TryFindNow(KeySpace space, string? key, CancellationToken token, out CacheEntry? entry, out bool isUnknown)
     {
+        isUnknown = false;
         if (key is not null && _startAwaited && !_closed && !token.IsCancellationRequested
             && KeyIn(space, key) is var fullKey
-            && _tiers.TryGetNow(fullKey, out var lookup)
-            && !(lookup.Outcome == LookupOutcome.Unknown && MustKnow(fullKey)))
+            && _tiers.TryGetNow(fullKey, out var lookup))
         {
-            entry = Observe(lookup);
-            return true;
+            isUnknown = lookup.Outcome == LookupOutcome.Unknown && MustKnow(fullKey);
+            entry = isUnknown ? null : Observe(lookup);
+            return !isUnknown;
         }
 
         entry = null;
@@ -146,13 +150,17 @@ public sealed partial class DiskCache
     /// <summary>Whether a miss would be taken for the truth.</summary>
     private bool MustKnow(in CacheKey key) => key.Space == KeySpace.Data && (_throwsOnUnknown || _tiers.IsRetained(key));
 
-    private async ValueTask<CacheEntry?> FindSlowlyAsync(KeySpace space, string? key, CancellationToken token)
+    /// <param name="space">The space of the key.</param>
+    /// <param name="key">The key.</param>
+    /// <param name="isUnknown">Whether the tiers have just said that they do not know.</param>
+    /// <param name="token">Counts at entry only.</param>
+    private async ValueTask<CacheEntry?> FindSlowlyAsync(KeySpace space, string? key, bool isUnknown, CancellationToken token)
     {
         ArgumentNullException.ThrowIfNull(key);
         await EnterAsync(token).ConfigureAwait(false);
         var fullKey = KeyIn(space, key);
-        bool wasOpen = _tiers.Opened.IsCompleted;
-        var lookup = await _tiers.GetAsync(fullKey).ConfigureAwait(false);
+        bool wasOpen = !isUnknown && _tiers.Opened.IsCompleted;
+        var lookup = isUnknown ? Lookup.Unknown : await _tiers.GetAsync(fullKey).ConfigureAwait(false);
         if (lookup.Outcome == LookupOutcome.Unknown && !wasOpen && _tiers.IsRetained(fullKey))
         {
             await AwaitOpenAsync().ConfigureAwait(false);
@@ -162,11 +170,11 @@ public sealed partial class DiskCache
         return Observe(lookup, fullKey);
     }
 
-    private async ValueTask<bool> FindAndWriteAsync(string? key, IBufferWriter<byte>? destination, CancellationToken token)
+    private async ValueTask<bool> FindAndWriteAsync(string? key, IBufferWriter<byte>? destination, bool isUnknown, CancellationToken token)
     {
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(destination);
-        return Write(await FindSlowlyAsync(KeySpace.Data, key, token).ConfigureAwait(false), destination);
+        return Write(await FindSlowlyAsync(KeySpace.Data, key, isUnknown, token).ConfigureAwait(false), destination);
     }
 
     /// <summary>What all asynchronous sets do. Not async: see <see cref="StoreAsync"/>.</summary>

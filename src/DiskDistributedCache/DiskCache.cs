@@ -126,12 +126,10 @@ public sealed partial class DiskCache : IBufferDistributedCache, IDisposable, IA
                 return new ValueTask<bool>(true);
             }
 
-            if (destination is null || !TryFindNow(KeySpace.Data, key, token, out var entry))
-            {
-                return FindAndWriteAsync(key, destination, token);
-            }
-
-            return new ValueTask<bool>(Write(entry, destination));
+            bool isUnknown = false;
+            return destination is not null && TryFindNow(KeySpace.Data, key, token, out var entry, out isUnknown)
+                ? new ValueTask<bool>(Write(entry, destination))
+                : FindAndWriteAsync(key, destination, isUnknown, token);
         }
         catch (Exception exception)
         {

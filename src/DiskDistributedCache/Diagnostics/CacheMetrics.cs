@@ -92,6 +92,9 @@ internal sealed partial class CacheMetrics : IDisposable
     public void CountEviction(DiskCacheTier tier, EvictionReason reason) =>
         Interlocked.Increment(ref (tier == DiskCacheTier.Memory ? _memoryEvictions : _diskEvictions)[(int)reason]);
 
+    /// <summary>Whether anybody listens to fallbacks.</summary>
+    public bool CountsFallbacks => _fallbacks.Enabled || _fallbackDuration.Enabled;
+
     /// <summary>An operation was answered without the disk because that could not be used: not in time, or not at all.</summary>
     /// <param name="isWrite">Whether it was a mutation; else a lookup.</param>
     /// <param name="waited">How long its caller waited.</param>

@@ -114,4 +114,8 @@ internal static partial class Log
 
     [LoggerMessage(33, LogLevel.Information, "Values can be encrypted and decrypted again.")]
     public static partial void KeysAvailable(ILogger logger);
+
+    [LoggerMessage(34, LogLevel.Warning,
+        "More than {Count} evicted tags have to be remembered. Everything that was stored before the older half of the evictions is cleared.")]
+    public static partial void EvictionsMerged(ILogger logger, int count);
 }

@@ -68,6 +68,7 @@ internal sealed class DiskBreaker
     // Guarded by _lock.
     private readonly List<long> _corruptSegments = new(CorruptSegmentThreshold);
     private int _failuresInARow;
+    private string? _fault;
 
     // Changed under _lock; read without it by whoever begins an operation.
     private long _period;
@@ -146,7 +147,11 @@ internal sealed class DiskBreaker
     }
 
     /// <summary>Counts the first outcome of an operation and tells it to Polly.</summary>
-    internal void Report(DiskOperation operation, Exception? failure, long? corruptSegment)
+    /// <param name="operation">The operation.</param>
+    /// <param name="failure">Why it failed.</param>
+    /// <param name="corruptSegment">Where it found what does not verify.</param>
+    /// <param name="fault">How its owner tells of the failure; null for type and message.</param>
+    internal void Report(DiskOperation operation, Exception? failure, long? corruptSegment, string? fault)
     {
         lock (_lock)
         {
@@ -155,6 +160,7 @@ internal sealed class DiskBreaker
                 return;
             }
 
+            _fault = fault;
             var outcome = Count(failure, corruptSegment);
             if (_state == BreakerState.Closed && IsBreaking)
             {
@@ -256,7 +262,7 @@ internal sealed class DiskBreaker
 
         Volatile.Write(ref _trial, state == BreakerState.HalfOpen ? context : null);
         _state = state;
-        string? reason = failure is null ? null : $"{failure.GetType().Name}: {failure.Message}";
+        string? reason = failure is null ? null : _fault ?? $"{failure.GetType().Name}: {failure.Message}";
         _outbox.Add(() => _changed(state, reason));
     }
 
@@ -302,13 +308,15 @@ internal sealed class DiskOperation : IValueTaskSource<Outcome<string>>
     internal bool HasBegun { get; private set; }
 
     /// <summary>The disk did what it was asked for, and what was read back is right.</summary>
-    public bool Succeed() => Report(failure: null, corruptSegment: null);
+    public bool Succeed() => Report(failure: null, corruptSegment: null, fault: null);
 
     /// <summary>An I/O error, or a <see cref="TimeoutException"/> for an operation that does not return.</summary>
-    public bool Fail(Exception exception) => Report(exception, corruptSegment: null);
+    /// <param name="exception">What failed.</param>
+    /// <param name="fault">How that is to be told as the reason of an open circuit; null for type and message.</param>
+    public bool Fail(Exception exception, string? fault = null) => Report(exception, corruptSegment: null, fault);
 
     /// <summary>The disk answered, with bytes of this segment that do not verify.</summary>
-    public bool Corrupt(long segment) => Report(failure: null, segment);
+    public bool Corrupt(long segment) => Report(failure: null, segment, fault: null);
 
     internal ValueTask<Outcome<string>> BeginAsync()
     {
@@ -327,14 +335,14 @@ internal sealed class DiskOperation : IValueTaskSource<Outcome<string>>
         Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _outcome.OnCompleted(continuation, state, token, flags);
 
-    private bool Report(Exception? failure, long? corruptSegment)
+    private bool Report(Exception? failure, long? corruptSegment, string? fault)
     {
         if (Interlocked.Increment(ref _outcomes) != 1)
         {
             return false;
         }
 
-        _breaker.Report(this, failure, corruptSegment);
+        _breaker.Report(this, failure, corruptSegment, fault);
         return true;
     }
 }

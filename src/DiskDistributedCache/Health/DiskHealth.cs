@@ -39,8 +39,17 @@ internal sealed class DiskHealth(TimeProvider timeProvider, int memoryOnlyThresh
         Change(DiskCacheMode.Normal, reason: null);
     }
 
-    /// <summary>The store cannot be opened. Returns whether that is news.</summary>
-    public bool Unavailable(string reason) => Change(DiskCacheMode.MemoryOnly, reason);
+    /// <summary>The store cannot be opened. Why may be another reason with each try: the last one counts.</summary>
+    public void Unavailable(string reason)
+    {
+        lock (_lock)
+        {
+            if (!Change(DiskCacheMode.MemoryOnly, reason) && _state.Mode == DiskCacheMode.MemoryOnly)
+            {
+                Volatile.Write(ref _state, _state with { Reason = reason, LastFault = reason });
+            }
+        }
+    }
 
     /// <summary>The circuit breaker keeps operations away from the disk.</summary>
     public void BreakerOpened(string? reason)

@@ -19,6 +19,7 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     private const int NumberDigits = 16;
     private const string WaiterPrefix = "waiter-";
     private const string LockExtension = ".lock";
+    private const string RevocationExtension = ".revoked";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     private readonly Lazy<string?> _witnessDirectory = new(() =>
@@ -54,8 +55,8 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     /// <summary>Where the witness of the store is kept; null where there is no place for it.</summary>
     public string? Witness => Elsewhere(".witness");
 
-    /// <summary>Where the store is revoked; null where there is no place for it.</summary>
-    public string? Revocation => Elsewhere(".revoked");
+    /// <summary>Where a process revokes the store; null where there is no place for it.</summary>
+    public string? RevocationOf(Guid session) => Elsewhere("-" + session.ToString("N") + RevocationExtension);
 
     /// <summary>The mount that the folder was reached through, once it is locked; 0 where that cannot be told.</summary>
     public long MountId => _lock?.Identity?.MountId ?? 0;
@@ -186,6 +187,26 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
         return dead;
     }
 
+    /// <summary>The revocations of other processes than this one, whether they live or not.</summary>
+    public IReadOnlyList<string> RevocationsOfOthers(Guid ownSession)
+    {
+        if (RevocationOf(ownSession) is not { } own)
+        {
+            return [];
+        }
+
+        try
+        {
+            // Anybody may use the name. The folder of the store is this user's alone, so another user has no store here to revoke.
+            return [.. fileSystem.Directory.EnumerateFiles(_witnessDirectory.Value!, WitnessNameOf(Path) + "*" + RevocationExtension)
+                .Where(path => fileSystem.Path.GetFileName(path) != fileSystem.Path.GetFileName(own) && !NativeIo.IsForeign(path))];
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return [];
+        }
+    }
+
     public StoreFile Open(string path, FileMode mode, long preallocateBytes = 0) =>
         new(fileSystem, path, mode, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, preallocateBytes, Counts);
 
@@ -210,18 +231,28 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
         }
     }
 
-    public StoreFile OpenToRead(string path) =>
-        new(fileSystem, path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, counts: Counts);
-
-    /// <summary>Makes sure that the folder of a store is there. Not asked whether it exists: .NET denies that on any error.</summary>
-    /// <exception cref="StoreGoneException">It is not.</exception>
-    public void CheckStore(Guid storeId)
+    /// <summary>Whether there is something of this name. Not asked whether it exists: .NET denies that on any error.</summary>
+    public bool IsThere(string path)
     {
         try
         {
-            fileSystem.File.GetAttributes(StoreOf(storeId));
+            fileSystem.File.GetAttributes(path);
+            return true;
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return false;
+        }
+    }
+
+    public StoreFile OpenToRead(string path) =>
+        new(fileSystem, path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, counts: Counts);
+
+    /// <summary>Makes sure that the folder of a store is there.</summary>
+    /// <exception cref="StoreGoneException">It is not.</exception>
+    public void CheckStore(Guid storeId)
+    {
+        if (!IsThere(StoreOf(storeId)))
         {
             throw new StoreGoneException("The folder of the store was removed.");
         }

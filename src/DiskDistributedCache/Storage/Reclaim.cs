@@ -255,7 +255,7 @@ internal sealed class Reclaim(
                     KeyHash = fact.KeyHash,
                     Tag = fact.Kind == RecordKind.TagEviction ? facts.TagOf(fact) : null,
                     Extended = fact.Extended,
-                    Deadline = fact.Deadline,
+                    Deadline = DeadlineOf(fact),
                 };
                 MakeRoomFor(mark.RecordBytes, begin);
                 writer.Add(mark);
@@ -289,6 +289,10 @@ internal sealed class Reclaim(
         }
     }
 
+    /// <summary>Of a touch the one that the index has: not later than any that is to be believed.</summary>
+    private long DeadlineOf(in Fact fact) =>
+        fact.Kind == RecordKind.Touch && index.TryGet(fact.KeyHash, out var touched) ? touched.Deadline : fact.Deadline;
+
     private bool HasReturned(in Fact fact) => fact.Kind == RecordKind.Removal && index.TryGet(fact.KeyHash, out _);
 
     /// <summary>
@@ -310,9 +314,7 @@ internal sealed class Reclaim(
         foreach (ref readonly Fact fact in facts.All)
         {
             if (fact is { Kind: RecordKind.Value, IsRetained: true }
-                && (index.TryGet(fact.KeyHash, out var now)
-                    ? now.IsPending && now.Sequence > fact.Sequence
-                    : fact.Sequence < barriers.ClearedBelow && writer.HasUnloggedClear))
+                && (index.TryGet(fact.KeyHash, out var now) && now.Sequence > fact.Sequence ? now.IsPending : writer.HasUnloggedClear))
             {
                 return true;
             }

@@ -85,6 +85,9 @@ internal sealed partial class SegmentStore : IDisposable
     /// <summary>Whether a clear has been accepted that the log does not have yet. On the writer lane.</summary>
     public bool HasUnloggedClear => _writer.HasUnloggedClear;
 
+    /// <summary>Whether the last append has stored the removal of a value in its place, because there was no room for the value. On the writer lane.</summary>
+    public bool HasRefused { get; private set; }
+
     /// <summary>Whether the file system, and not the limit of the cache, keeps the store from growing.</summary>
     public bool IsShortOfSpace => _reclaim.Space.IsShort;
 
@@ -135,6 +138,7 @@ internal sealed partial class SegmentStore : IDisposable
     /// </summary>
     public void Append(IReadOnlyList<Mutation> batch)
     {
+        HasRefused = false;
         int writtenCount = 0;
         long clearedIn = 0;
 
@@ -330,6 +334,7 @@ internal sealed partial class SegmentStore : IDisposable
     private bool TryRoll(Mutation mutation)
     {
         bool isRefused = mutation.Kind == RecordKind.Value && !CanRoll(mutation.RecordBytes);
+        HasRefused |= isRefused;
         long recordBytes = isRefused ? RecordFormat.LengthOf(0) : mutation.RecordBytes;
         if (!_writer.HasRoom(recordBytes))
         {

@@ -187,14 +187,11 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     /// <summary>What other processes held against the store that was here is void: it was begun anew.</summary>
     public void Absolve(IEnumerable<string> deadWaiters)
     {
-        if (_witness.IsRevokedByOther(session))
+        IReadOnlyList<string> revocations = [];
+        Try(() => revocations = directory.RevocationsOfOthers(session));
+        foreach (string path in revocations.Concat(deadWaiters))
         {
-            Try(_witness.Forgive);
-        }
-
-        foreach (string mark in deadWaiters)
-        {
-            Try(() => directory.Delete(mark));
+            Try(() => directory.Delete(path));
         }
     }
 
@@ -280,25 +277,22 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     }
 
     /// <summary>
-    /// The revocation first, because it is quick and no disk can hang it. The mark is better: it outlives the operating system. A
-    /// revocation by another process serves as well, and stays; one that cannot be read may be another's and stays too, but is not relied on.
+    /// The revocation first, because it is quick and no disk can hang it. The mark is better: it outlives the operating system. What another process has left
+    /// of either kind is about what that one owes, and goes when that one says so.
     /// </summary>
     /// <returns>Whether one of them is there.</returns>
     private bool Revoke()
     {
-        bool isRevokedByOther = _witness.IsRevokedByOther(session);
-        bool isRevoked = isRevokedByOther
-            ? _witness.IsSurelyRevokedByOther(session)
-            : directory.Revocation is not null && Try(() => _witness.Revoke(session), tells: !_wasUntold);
+        bool isRevoked = directory.RevocationOf(session) is not null && Try(() => _witness.Revoke(session), tells: !_wasUntold);
         if (isRevoked)
         {
             Land();
         }
 
         bool isMarked = Try(LeaveMark, tells: !_wasUntold);
-        if (isMarked && isRevoked && !isRevokedByOther)
+        if (isMarked && isRevoked)
         {
-            Try(_witness.Forgive);
+            Try(() => _witness.Forgive(session));
         }
 
         return isRevoked || isMarked;
@@ -358,15 +352,7 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
 
     private void RemoveMarks()
     {
-        if (!_witness.IsRevokedByOther(session))
-        {
-            _witness.Forgive();
-        }
-        else if (!_witness.IsSurelyRevokedByOther(session))
-        {
-            throw new IOException("A revocation is there and cannot be read: it may be that of this process.");
-        }
-
+        _witness.Forgive(session);
         if (_mayHaveLeftMark)
         {
             directory.RemoveWaiterMark(session);

@@ -5,9 +5,10 @@ namespace DiskDistributedCache.Storage;
 /// the revocation, which says that a process acknowledged mutations that the store does not have. A marker that has to be
 /// written when the disk fails would be the wrong way round; here the proof of health has to be present, and is taken away.
 ///
-/// Layout: two files in the witness directory, named after a hash of the store's path. The witness holds the id of the session
-/// and that of the session before it, so that a process which is killed while it takes a store over leaves it trusted; the
-/// revocation holds the id of the session that made it. Nobody else may read them, so nobody else can forge an id.
+/// Layout: files in the witness directory, named after a hash of the store's path. The witness holds the id of the session
+/// and that of the session before it, so that a process which is killed while it takes a store over leaves it trusted. Nobody else may read it, so
+/// nobody else can forge an id. A revocation has the id of its session in its name and no content: each process has its own, so that none takes
+/// back, or relies on, what another one has said.
 ///
 /// Faults: reading never fails, it finds no proof. Writing and deleting throw what the file system throws.
 /// </summary>
@@ -61,40 +62,35 @@ internal sealed class Witness(CacheDirectory directory)
         }
     }
 
-    /// <summary>
-    /// Says that a session acknowledged what the store does not have. It is there as a whole or not at all: one that cannot be read is taken for
-    /// another's, and stays.
-    /// </summary>
+    /// <summary>Says that a session acknowledged what the store does not have.</summary>
     /// <exception cref="IOException">Among others: there is no place for a revocation.</exception>
     public void Revoke(Guid session)
     {
-        string path = directory.Revocation ?? throw new IOException("There is no witness directory.");
-        if (Read(path) is [var by] && by == session)
+        string path = directory.RevocationOf(session) ?? throw new IOException("There is no witness directory.");
+        if (!directory.IsThere(path))
         {
             // Not made anew: there must be no moment without it.
-            return;
+            directory.CreatePrivate(path).Dispose();
         }
-
-        string fresh = path + ".new";
-        using (var file = directory.CreatePrivate(fresh))
-        {
-            file.Write(session.ToByteArray(), 0);
-        }
-
-        directory.Rename(fresh, path);
     }
 
-    /// <summary>Whether a session other than this one has revoked the store. A revocation that cannot be read counts.</summary>
-    public bool IsRevokedByOther(Guid session) =>
-        Read(directory.Revocation) is { } ids && (ids.Count != 1 || ids[0] != session);
-
-    /// <summary>The same, but one that cannot be read does not count: there may be none.</summary>
-    public bool IsSurelyRevokedByOther(Guid session) => Read(directory.Revocation) is { Count: 1 } ids && ids[0] != session;
-
-    /// <summary>Takes the revocation back: what it was about has been written, or the store begun anew.</summary>
-    public void Forgive()
+    /// <summary>Whether a session other than this one has revoked the store. Where that cannot be told, it may have.</summary>
+    public bool IsRevokedByOther(Guid session)
     {
-        if (directory.Revocation is { } path)
+        try
+        {
+            return directory.RevocationsOfOthers(session).Count > 0;
+        }
+        catch (Exception)
+        {
+            return true;
+        }
+    }
+
+    /// <summary>Takes the revocation of a session back: what it was about has been written.</summary>
+    public void Forgive(Guid session)
+    {
+        if (directory.RevocationOf(session) is { } path)
         {
             directory.Delete(path);
         }

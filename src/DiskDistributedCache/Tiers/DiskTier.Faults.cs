@@ -29,6 +29,7 @@ internal sealed partial class DiskTier
         }
 
         store.Append(batch);
+        NoteRefused(store);
         foreach (var mutation in batch)
         {
             if (mutation.Entry is { } entry)
@@ -43,6 +44,15 @@ internal sealed partial class DiskTier
             PostOnLane(TryTrust);
         }
     });
+
+    /// <summary>What was refused is in memory, and is tried again once a probe has found room.</summary>
+    private void NoteRefused(SegmentStore store)
+    {
+        if (store.HasRefused)
+        {
+            _wasShortOfSpace = _owesWriteBack = true;
+        }
+    }
 
     private ReadResult? Read(PendingRead read)
     {
@@ -159,7 +169,8 @@ internal sealed partial class DiskTier
             return;
         }
 
-        if (operation is not null && !operation.Fail(exception))
+        string id = NextFaultId();
+        if (operation is not null && !operation.Fail(exception, Describe(id, exception)))
         {
             if (exception is StoreGoneException)
             {
@@ -170,13 +181,14 @@ internal sealed partial class DiskTier
             return;
         }
 
-        CountFault(exception, what);
+        CountFault(exception, what, id);
     }
 
-    /// <summary>Counts a fault, logs it under an id of its own, and returns that.</summary>
-    private string CountFault(Exception exception, string what)
+    private void CountFault(Exception exception, string what) => CountFault(exception, what, NextFaultId());
+
+    /// <summary>Counts a fault and logs it under its number.</summary>
+    private void CountFault(Exception exception, string what, string id)
     {
-        string id = NextFaultId();
         _metrics.CountDiskErrors(1);
         if (exception is StoreGoneException)
         {
@@ -199,8 +211,6 @@ internal sealed partial class DiskTier
                 Log.OperationFailed(_logger, exception, what, id);
                 break;
         }
-
-        return id;
     }
 
     /// <summary>
@@ -249,7 +259,7 @@ internal sealed partial class DiskTier
         string id = NextFaultId();
         Log.OperationStalled(_logger, what, id);
         var timeout = new TimeoutException($"The disk has not answered {what} in time.");
-        operation?.Fail(timeout);
+        operation?.Fail(timeout, Describe(id, timeout));
         _metrics.CountDiskErrors(1);
         _health.Failed(Describe(id, timeout), isHard: false);
 

@@ -124,6 +124,7 @@ internal sealed partial class DiskTier
         {
             _writer.GoOn();
             _store!.Append(batch);
+            NoteRefused(_store);
         }
         catch
         {

@@ -1,4 +1,5 @@
 using DiskDistributedCache.Diagnostics;
+using DiskDistributedCache.Entries;
 using DiskDistributedCache.Storage;
 
 namespace DiskDistributedCache.Tiers;
@@ -15,6 +16,9 @@ internal sealed partial class DiskTier
 
     // Only on the writer lane: in how many openings in a row the disk has not given what it had to.
     private int _unreadableCount;
+
+    // Only on the writer lane: what has been logged of an opening that fails, so that another trouble is logged too, and the same one once.
+    private (Type Type, int Code)? _toldTrouble;
 
     // Only on the writer lane: whether there may be files of stores that were given up, and whether the last try to erase one failed.
     private bool _hasOtherStores;
@@ -59,8 +63,11 @@ internal sealed partial class DiskTier
                 _metrics.CountDiskErrors(1);
             }
 
-            if (_health.Unavailable(Describe(id, exception)))
+            _health.Unavailable(Describe(id, exception));
+            var trouble = (exception.GetType(), exception.HResult);
+            if (_toldTrouble != trouble)
             {
+                _toldTrouble = trouble;
                 Log.StoreUnavailable(_logger, exception, _directory.Path, id);
             }
 
@@ -70,6 +77,7 @@ internal sealed partial class DiskTier
         // From here on the store is in use: nothing that fails may let go of its lock.
         activity.HasOpened(store.Report.IsNew, store.Report.Entries, store.Report.Holes, store.Report.Scanned);
         _isWaitingForLock = false;
+        _toldTrouble = null;
         Publish(store);
         _health.Opened();
         foreach (var entry in store.Retained)
@@ -111,7 +119,11 @@ internal sealed partial class DiskTier
                 store.Index.Clear(long.MaxValue);
             }
 
-            _writer.ForEachWaiting(mutation => Renumber(mutation, by, store));
+            var numbered = new HashSet<CacheEntry>(ReferenceEqualityComparer.Instance);
+            _writer.ForEachWaiting(mutation => Renumber(mutation, by, store, numbered));
+
+            // What was given up waits no more, and may be written back: every session begins with the same numbers.
+            Renumbering?.Invoke(entry => Renumber(entry, by, numbered));
             _writer.ForEachWaiting(mutation => ApplyUnlessValue(mutation, store));
             _sequence += by;
             _renumberedBy = by;
@@ -119,11 +131,23 @@ internal sealed partial class DiskTier
         }
     }
 
-    private static void Renumber(Mutation mutation, long by, SegmentStore store)
+    private static void Renumber(Mutation mutation, long by, SegmentStore store, HashSet<CacheEntry> numbered)
     {
         mutation.Sequence += by;
-        mutation.Entry?.Number(mutation.Sequence, mutation.Entry.Ticket + by);
+        if (mutation.Entry is { } entry)
+        {
+            Renumber(entry, by, numbered);
+        }
+
         ApplyIfValue(mutation, store);
+    }
+
+    private static void Renumber(CacheEntry entry, long by, HashSet<CacheEntry> numbered)
+    {
+        if (numbered.Add(entry))
+        {
+            entry.Number(entry.Sequence + by, entry.Ticket + by);
+        }
     }
 
     private static void ApplyIfValue(Mutation mutation, SegmentStore store)

@@ -87,7 +87,15 @@ internal sealed partial class DiskTier : IDisposable
         _sync = new SyncLane(LaneEnded);
         _watchdog = new Watchdog(LookAfter, IoTimeout);
         _writer.ValueDropped += OnDropped;
-        _writer.WaitedInVain += waited => _metrics.CountFallback(isWrite: true, waited);
+
+        // On the watchdog, or under the lock of a key.
+        _writer.WaitedInVain += waited =>
+        {
+            if (_metrics.CountsFallbacks)
+            {
+                Elsewhere(() => _metrics.CountFallback(isWrite: true, waited));
+            }
+        };
 
         // After the lane, which lets callers go; and elsewhere, because a logger may be slow.
         _trust.Withdrawn += () => Elsewhere(NoteSuspect);
@@ -111,6 +119,9 @@ internal sealed partial class DiskTier : IDisposable
     /// <summary>Called on the writer lane when entries that are in memory only should be written, or only those
     /// that are retained: see <see cref="WriteBack"/>.</summary>
     public event Action<bool>? MemoryWanted;
+
+    /// <summary>Called when the store is about to be seen, with what gives an entry of memory its number of this session, once.</summary>
+    public event Action<Action<CacheEntry>>? Renumbering;
 
     public TimeSpan IoTimeout { get; }
 
@@ -292,11 +303,29 @@ internal sealed partial class DiskTier : IDisposable
     /// <summary>Gives up the oldest owed values until this much weight is gone, or none is left.</summary>
     public void DropOwed(long weight) => _writer.DropOwed(weight);
 
-    /// <summary>Logs a clear that stands for barriers which were merged.</summary>
-    public void EnqueueMerged(long sequence)
+    /// <summary>
+    /// Where there are too many barriers, puts one clear in the place of the older half, and logs it. Returns its number; 0 where there are not too many.
+    /// </summary>
+    public long MergeWhenTooMany()
     {
-        var clear = new Mutation(RecordKind.Clear) { IsMerged = true, Sequence = sequence };
-        EnqueueOwn(clear);
+        bool isStarting = EnterWhileStarting();
+        try
+        {
+            long merged = _barriers.MergeWhenTooMany();
+            if (merged > 0)
+            {
+                EnqueueOwn(new Mutation(RecordKind.Clear) { IsMerged = true, Sequence = merged });
+            }
+
+            return merged;
+        }
+        finally
+        {
+            if (isStarting)
+            {
+                LeaveWhileStarting();
+            }
+        }
     }
 
     /// <summary>What the index knows of a key. Unknown while the store is not open.</summary>
@@ -365,8 +394,8 @@ internal sealed partial class DiskTier : IDisposable
             {
                 var result = await read.Task.ConfigureAwait(false);
                 if (result is { Head: { Key.Space: not KeySpace.Probe } head }
-                    && IsCurrent(head.Key, head.Sequence)
-                    && !_barriers.Covers(head.Tags, head.Ticket))
+                    && !_barriers.Covers(head.Tags, head.Ticket)
+                    && IsCurrent(head.Key, head.Sequence))
                 {
                     yield return head;
                 }

@@ -65,9 +65,11 @@ internal sealed partial class TieredCache
         }
 
         var acknowledgement = Accept(new Mutation(RecordKind.TagEviction) { Tag = tag });
-        if (_disk.Barriers.MergeWhenTooMany() is var merged and > 0)
+        if (_disk.MergeWhenTooMany() is var merged and > 0)
         {
-            _disk.EnqueueMerged(merged);
+            // They are dead, and what is retained must not count among what is kept.
+            _memory.RemoveWhere(entry => entry.Ticket < merged);
+            DiskTier.Elsewhere(() => Log.EvictionsMerged(_logger, TagBarriers.MaxBarriers));
         }
 
         return acknowledgement;

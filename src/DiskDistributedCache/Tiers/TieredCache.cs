@@ -75,10 +75,17 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
             : _memory.BudgetBytes;
         _disk = new DiskTier(
             options, fileSystem, timeProvider, Clock, _health, _metrics, loggerFactory, _logger, this, PinLimitOf(_memoryOnlyMaxBytes));
-        _health.Changed += _metrics.CountTransition;
+        _health.Changed += (from, to) => DiskTier.Elsewhere(() => _metrics.CountTransition(from, to));
         _disk.OwedDropped += _memory.Unpin;
         _disk.MemoryWanted += WriteBack;
         _disk.Written += _memory.Unpin;
+        _disk.Renumbering += renumber =>
+        {
+            foreach (var entry in _memory.Entries)
+            {
+                renumber(entry);
+            }
+        };
         _disk.ReadLate += entry => TryPromote(entry);
         _metrics.ObserveTiers(() => new TierSizes(_memory.Count, _memory.BudgetBytes, _memory.EvictedCount, options.MaxDiskBytes));
         _metrics.ObserveStatus(GetStatus);
@@ -193,7 +200,8 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
         foreach (var entry in _memory.Entries)
         {
             known.Add(entry.Sequence);
-            if (!entry.IsExpired(Clock.NowTicks) && !_disk.Barriers.Covers(entry.Tags, entry.Ticket))
+            if (!entry.IsExpired(Clock.NowTicks) && !_disk.Barriers.Covers(entry.Tags, entry.Ticket)
+                && (entry.Tags.Length == 0 || entry.Ticket >= _disk.Barriers.Floor || _memory.Peek(entry.Key) == entry))
             {
                 yield return (EntryHead.Of(entry), DiskCacheTier.Memory);
             }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
@@ -164,7 +165,8 @@ public sealed partial class CacheMetricsTests : IDisposable
     [Fact]
     public void A_meter_of_its_own_ends_with_the_cache()
     {
-        var ended = new List<Instrument>();
+        // Caches of other tests may end at the same time.
+        var ended = new ConcurrentBag<Instrument>();
         using var listener = new MeterListener();
         var metrics = new CacheMetrics(meterFactory: null, "ends");
         listener.InstrumentPublished = (instrument, self) =>

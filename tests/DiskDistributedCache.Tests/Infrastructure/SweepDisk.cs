@@ -39,7 +39,11 @@ internal sealed class SweepDisk : IDisposable
 
     public static string WitnessOf(string root) => ElsewhereOf(root) + ".witness";
 
-    public static string RevocationOf(string root) => ElsewhereOf(root) + ".revoked";
+    /// <summary>Where the revocation of a store by some other process would be.</summary>
+    public static string RevocationOf(string root) => $"{ElsewhereOf(root)}-{Guid.Empty:N}.revoked";
+
+    /// <summary>All the revocations of a store.</summary>
+    public static string[] RevocationsOf(string root) => Directory.GetFiles(WitnessFolder, Path.GetFileName(ElsewhereOf(root)) + "-*.revoked");
 
     /// <summary>The path, without its ending, of what is kept elsewhere about a store.</summary>
     public static string ElsewhereOf(string root) =>
@@ -60,7 +64,7 @@ internal sealed class SweepDisk : IDisposable
     {
         string image = NewRoot();
         CopyFile(WitnessOf(root), WitnessOf(image));
-        CopyFile(RevocationOf(root), RevocationOf(image));
+        CopyRevocations(root, ElsewhereOf(image));
         Directory.CreateDirectory(image);
         if (Directory.Exists(root))
         {
@@ -79,7 +83,7 @@ internal sealed class SweepDisk : IDisposable
             Directory.CreateDirectory(copy);
             CopyFolder(root, copy);
             CopyFile(WitnessOf(root), copy + ".witness");
-            CopyFile(RevocationOf(root), copy + ".revoked");
+            CopyRevocations(root, copy);
         }
     }
 
@@ -97,7 +101,15 @@ internal sealed class SweepDisk : IDisposable
         foreach (string root in _roots)
         {
             File.Delete(WitnessOf(root));
-            File.Delete(RevocationOf(root));
+            Array.ForEach(RevocationsOf(root), File.Delete);
+        }
+    }
+
+    private static void CopyRevocations(string root, string to)
+    {
+        foreach (string revocation in RevocationsOf(root))
+        {
+            CopyFile(revocation, to + revocation[ElsewhereOf(root).Length..]);
         }
     }
 

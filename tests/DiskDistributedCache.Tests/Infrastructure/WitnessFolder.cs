@@ -21,14 +21,20 @@ internal static class WitnessFolder
     /// <summary>Where the witness of a cache directory is.</summary>
     public static string WitnessOf(string root) => FileOf(root, ".witness");
 
-    /// <summary>Where the revocation of a cache directory is.</summary>
-    public static string RevocationOf(string root) => FileOf(root, ".revoked");
+    /// <summary>Where the revocation of a cache directory by some other process would be.</summary>
+    public static string RevocationOf(string root) => FileOf(root, $"-{Guid.Empty:N}.revoked");
+
+    /// <summary>All the revocations of a cache directory.</summary>
+    public static string[] RevocationsOf(string root) => Directory.GetFiles(Path, System.IO.Path.GetFileName(FileOf(root, "-*.revoked")));
 
     /// <summary>A copy of a cache directory has what was kept about the original.</summary>
     public static void Copy(string fromRoot, string toRoot)
     {
         CopyFile(WitnessOf(fromRoot), WitnessOf(toRoot));
-        CopyFile(RevocationOf(fromRoot), RevocationOf(toRoot));
+        foreach (string revocation in RevocationsOf(fromRoot))
+        {
+            CopyFile(revocation, revocation.Replace(FileOf(fromRoot, ""), FileOf(toRoot, ""), StringComparison.Ordinal));
+        }
     }
 
     /// <summary>Vouches for whatever session a directory says that it had: its process was killed while it was well.</summary>
@@ -54,7 +60,7 @@ internal static class WitnessFolder
     /// <summary>Makes the witness of a cache directory be this one, or none, and nothing revoke it.</summary>
     public static void Put(string root, byte[]? witness)
     {
-        File.Delete(RevocationOf(root));
+        Array.ForEach(RevocationsOf(root), File.Delete);
         if (witness is null)
         {
             File.Delete(WitnessOf(root));

@@ -32,6 +32,8 @@ public sealed class ModeTests : IAsyncLifetime
         await _scene.Set("c", "v");
         Assert.Equal(DiskCacheMode.BreakerOpen, _scene.Mode);
         Assert.Contains("IOException", _scene.Cache.GetStatus().Reason, StringComparison.Ordinal);
+        Assert.Equal(_scene.Cache.GetStatus().LastFault, _scene.Cache.GetStatus().Reason);
+        Assert.Contains("(fault 000003)", _scene.Cache.GetStatus().Reason, StringComparison.Ordinal);
         long calls = _scene.Files.CallCount;
         await _scene.Set("d", "v");
         await _scene.Remove("removed");

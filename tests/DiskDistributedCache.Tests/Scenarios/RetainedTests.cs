@@ -1,4 +1,5 @@
 using DiskDistributedCache.Entries;
+using DiskDistributedCache.Storage;
 using DiskDistributedCache.Tests.Infrastructure;
 using DiskDistributedCache.Tiers;
 
@@ -63,6 +64,32 @@ public sealed class RetainedTests : IAsyncLifetime
         Assert.Equal(DiskCacheTier.Memory, (await _scene.Look(Mark)).Tier);
         await _scene.ReopenClosedAsync();
         Assert.Equal(DiskCacheTier.Memory, (await _scene.Look(Mark)).Tier);
+    }
+
+    // Seen to fail when a merge left in memory what it had killed, and when it was not logged.
+    [Fact]
+    public async Task Where_more_tags_are_evicted_than_can_be_remembered_the_log_says_so_and_what_is_cleared_leaves_memory()
+    {
+        const int EvictionsMerged = 34;
+        _scene.Options.MaxDiskBytes = 1L << 30;
+        _scene.Options.SegmentBytes = 16 << 20;
+        await _scene.ReopenClosedAsync();
+        await _scene.Set(Mark, "m");
+        await _scene.Set("untagged", "v");
+        var merged = _scene.Log.NextAsync(EvictionsMerged);
+
+        for (int i = 0; i <= TagBarriers.MaxBarriers; i++)
+        {
+            _ = _scene.Cache.EvictByTag($"tag {i}");
+        }
+
+        await merged;
+        Assert.Equal(0, _scene.Cache.GetStatus().MemoryBytes);
+        Assert.Null(await _scene.Get(Mark));
+        Assert.Null(await _scene.Get("untagged"));
+        await _scene.Set("new", "v");
+        Assert.Equal("v", await _scene.Get("new"));
+        Assert.Equal(1, _scene.Log.Count(EvictionsMerged));
     }
 
     [Fact]

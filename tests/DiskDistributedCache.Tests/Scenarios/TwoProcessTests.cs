@@ -11,6 +11,7 @@ public sealed class TwoProcessTests : IAsyncLifetime
     private const int StoreUnavailable = 3;
     private readonly TierScene _first = new();
     private readonly CollectedLog _secondLog = new();
+    private readonly FaultyFileSystem _secondFiles = new();
     private TieredCache? _second;
 
     public async ValueTask InitializeAsync()
@@ -18,7 +19,7 @@ public sealed class TwoProcessTests : IAsyncLifetime
         await _first.OpenAsync();
         await _first.Set("shared", "first");
         await _first.Set("removed by the second", "first");
-        _second = new TieredCache(_first.Options, new FaultyFileSystem(), _first.Time, _secondLog);
+        _second = new TieredCache(_first.Options, _secondFiles, _first.Time, _secondLog);
         await _second.StartAsync();
     }
 
@@ -41,6 +42,23 @@ public sealed class TwoProcessTests : IAsyncLifetime
         Assert.Equal(1, _secondLog.Count(StoreUnavailable));
         Assert.Equal("first", await _first.Get("shared"));
         Assert.Null(await _first.Get("own"));
+    }
+
+    // Seen to fail when the reason of the first opening stayed, and only that was logged.
+    [Fact]
+    public async Task When_the_first_one_has_left_and_the_store_does_not_open_status_and_log_say_why_now()
+    {
+        await _first.CloseAsync();
+        _secondFiles.Fail(FileOperation.Any, TierScene.Segments, error: DiskError.AccessDenied);
+
+        await _second!.RecoverOnceAsync();
+        await _second.RecoverOnceAsync();
+
+        var status = _second.GetStatus();
+        Assert.Contains("UnauthorizedAccessException", status.Reason, StringComparison.Ordinal);
+        Assert.Equal(status.Reason, status.LastFault);
+        Assert.Equal(DiskCacheMode.MemoryOnly, status.Mode);
+        Assert.Equal(2, _secondLog.Count(StoreUnavailable));
     }
 
     // Seen to hang when the heartbeat did not try to open the store again.

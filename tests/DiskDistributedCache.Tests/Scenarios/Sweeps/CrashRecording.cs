@@ -4,10 +4,10 @@ namespace DiskDistributedCache.Tests.Scenarios.Sweeps;
 
 /// <summary>What there was, outside the folder of the store, when so many changes had been made in it.</summary>
 internal sealed record CrashMoment(
-    int Changes, byte[]? Witness, byte[]? Revocation, Truth Acknowledged, Truth Coming, DateTimeOffset Now, string Stage)
+    int Changes, byte[]? Witness, bool IsRevoked, Truth Acknowledged, Truth Coming, DateTimeOffset Now, string Stage)
 {
     /// <summary>Whether something vouches for the store, so that a killed process leaves all that it has acknowledged.</summary>
-    public bool IsVouchedFor => Witness is { Length: > 0 } && Revocation is null;
+    public bool IsVouchedFor => Witness is { Length: > 0 } && !IsRevoked;
 
     /// <summary>
     /// Where the process had found what another crash had left: that one's moment. It knows nothing of what was acknowledged then.
@@ -88,7 +88,8 @@ internal sealed class CrashRecording : IDisposable
     public static void PutWitness(string root, CrashMoment moment)
     {
         Put(SweepDisk.WitnessOf(root), moment.Witness);
-        Put(SweepDisk.RevocationOf(root), moment.Revocation);
+        Array.ForEach(SweepDisk.RevocationsOf(root), File.Delete);
+        Put(SweepDisk.RevocationOf(root), moment.IsRevoked ? [] : null);
     }
 
     public void Dispose()
@@ -230,7 +231,7 @@ internal sealed class CrashRecording : IDisposable
     private CrashMoment Look(SweepProcess process) => new(
         Writes.Changes.Count,
         ReadIfThere(SweepDisk.WitnessOf(process.Root)),
-        ReadIfThere(SweepDisk.RevocationOf(process.Root)),
+        SweepDisk.RevocationsOf(process.Root).Length > 0,
         process.Truth,
         process.Coming,
         _time.GetUtcNow(),
@@ -247,7 +248,7 @@ internal sealed class CrashRecording : IDisposable
         && one.Coming == other.Coming
         && one.Changed == other.Changed
         && one.Witness.AsSpan().SequenceEqual(other.Witness)
-        && one.Revocation.AsSpan().SequenceEqual(other.Revocation);
+        && one.IsRevoked == other.IsRevoked;
 
     private static byte[]? ReadIfThere(string path)
     {
