@@ -160,35 +160,20 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     public void RemoveWaiterMark(Guid session) => fileSystem.File.Delete(WaiterMark(session));
 
     /// <summary>The marks of processes that have ended, this one's aside.</summary>
-    public IReadOnlyList<string> DeadWaiters(Guid ownSession)
+    public IReadOnlyList<string> DeadWaiters(Guid ownSession) =>
+        DeadAmong(fileSystem.Directory.EnumerateFiles(Path, WaiterPrefix + "*" + LockExtension), WaiterMark(ownSession));
+
+    /// <summary>Leaves the revocation of a process, which serves as its mark where that cannot be written. It lasts until it is removed.</summary>
+    /// <exception cref="IOException">Among others: there is no place for it.</exception>
+    public StoreFile LeaveRevocation(Guid session)
     {
-        var dead = new List<string>();
-        foreach (string path in fileSystem.Directory.EnumerateFiles(Path, WaiterPrefix + "*" + LockExtension))
-        {
-            if (fileSystem.Path.GetFileName(path) == fileSystem.Path.GetFileName(WaiterMark(ownSession)))
-            {
-                continue;
-            }
-
-            try
-            {
-                using var mark = OpenExclusively(path, FileMode.Open);
-                if (mark is not null)
-                {
-                    dead.Add(path);
-                }
-            }
-            catch (FileNotFoundException) when (!fileSystem.Directory.EnumerateFiles(Path, fileSystem.Path.GetFileName(path)).Any())
-            {
-                // Its process has just taken it back.
-            }
-        }
-
-        return dead;
+        string path = RevocationOf(session) ?? throw new IOException("There is no witness directory.");
+        var file = OpenExclusively(path, FileMode.OpenOrCreate) ?? throw new StoreInUseException(path);
+        return MadePrivate(file, path);
     }
 
-    /// <summary>The revocations of other processes than this one, whether they live or not.</summary>
-    public IReadOnlyList<string> RevocationsOfOthers(Guid ownSession)
+    /// <summary>The revocations by processes that have ended, this one's aside.</summary>
+    public IReadOnlyList<string> DeadRevocations(Guid ownSession)
     {
         if (RevocationOf(ownSession) is not { } own)
         {
@@ -198,8 +183,8 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
         try
         {
             // Anybody may use the name. The folder of the store is this user's alone, so another user has no store here to revoke.
-            return [.. fileSystem.Directory.EnumerateFiles(_witnessDirectory.Value!, WitnessNameOf(Path) + "*" + RevocationExtension)
-                .Where(path => fileSystem.Path.GetFileName(path) != fileSystem.Path.GetFileName(own) && !NativeIo.IsForeign(path))];
+            string pattern = WitnessNameOf(Path) + "*" + RevocationExtension;
+            return DeadAmong(fileSystem.Directory.EnumerateFiles(_witnessDirectory.Value!, pattern).Where(path => !NativeIo.IsForeign(path)), own);
         }
         catch (DirectoryNotFoundException)
         {
@@ -214,21 +199,7 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     public StoreFile CreatePrivate(string path)
     {
         fileSystem.File.Delete(path);
-        var file = new StoreFile(fileSystem, path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        try
-        {
-            if (!OperatingSystem.IsWindows())
-            {
-                fileSystem.File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-            }
-
-            return file;
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
+        return MadePrivate(new StoreFile(fileSystem, path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete), path);
     }
 
     /// <summary>Whether there is something of this name. Not asked whether it exists: .NET denies that on any error.</summary>
@@ -373,6 +344,50 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
             throw new UnauthorizedAccessException($"The cache folder '{Path}' belongs to another user.");
         }
     }
+
+    private StoreFile MadePrivate(StoreFile file, string path)
+    {
+        try
+        {
+            if (!OperatingSystem.IsWindows())
+            {
+                fileSystem.File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            }
+
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Those of the files that processes hold for as long as they live that nobody holds any more, this process's own aside.</summary>
+    private List<string> DeadAmong(IEnumerable<string> paths, string own)
+    {
+        var dead = new List<string>();
+        foreach (string path in paths.Where(path => fileSystem.Path.GetFileName(path) != fileSystem.Path.GetFileName(own)))
+        {
+            try
+            {
+                using var mark = OpenExclusively(path, FileMode.Open);
+                if (mark is not null)
+                {
+                    dead.Add(path);
+                }
+            }
+            catch (FileNotFoundException) when (!IsListed(path))
+            {
+                // Its process has just taken it back.
+            }
+        }
+
+        return dead;
+    }
+
+    private bool IsListed(string path) =>
+        fileSystem.Directory.EnumerateFiles(fileSystem.Path.GetDirectoryName(path)!, fileSystem.Path.GetFileName(path)).Any();
 
     /// <summary>Opens a file for this process alone; null when another has it.</summary>
     private StoreFile? OpenExclusively(string path, FileMode mode)

@@ -187,9 +187,9 @@ internal sealed partial class SegmentStore
         MakeFolder();
 
         // The slots first: from here on the old store is not looked at again, whatever happens next.
-        var deadWaiters = _directory.DeadWaiters(_trust.Session);
+        var charges = _trust.FindCharges();
         _superblock.WriteBoth(StateAs(isClean: false));
-        _trust.Absolve(deadWaiters);
+        _trust.Absolve(charges);
         if (_settings.Codec.Protects)
         {
             // What is kept of a store before may be in clear text.

@@ -184,12 +184,19 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
         }
     }
 
-    /// <summary>What other processes held against the store that was here is void: it was begun anew.</summary>
-    public void Absolve(IEnumerable<string> deadWaiters)
+    /// <summary>What processes that have ended hold against the store that is here: their marks and revocations.</summary>
+    /// <exception cref="IOException">The marks cannot be listed.</exception>
+    public IReadOnlyList<string> FindCharges()
     {
-        IReadOnlyList<string> revocations = [];
-        Try(() => revocations = directory.RevocationsOfOthers(session));
-        foreach (string path in revocations.Concat(deadWaiters))
+        var charges = new List<string>(directory.DeadWaiters(session));
+        Try(() => charges.AddRange(directory.DeadRevocations(session)));
+        return charges;
+    }
+
+    /// <summary>They are void: the store was begun anew since they were found.</summary>
+    public void Absolve(IReadOnlyList<string> charges)
+    {
+        foreach (string path in charges)
         {
             Try(() => directory.Delete(path));
         }
@@ -237,6 +244,7 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
         if (_ioLock.TryEnter(s_disposeGrace))
         {
             _waiterMark?.Dispose();
+            _witness.LetGo();
             _ioLock.Exit();
         }
     }

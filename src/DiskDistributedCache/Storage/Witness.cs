@@ -16,6 +16,8 @@ internal sealed class Witness(CacheDirectory directory)
 {
     private const int IdBytes = 16;
 
+    private StoreFile? _revocation;
+
     /// <summary>Whether a witness was refused because of where it would be. To try again would be in vain.</summary>
     public bool IsRefused { get; private set; }
 
@@ -62,24 +64,27 @@ internal sealed class Witness(CacheDirectory directory)
         }
     }
 
-    /// <summary>Says that a session acknowledged what the store does not have.</summary>
+    /// <summary>Says that a session acknowledged what the store does not have. Held until it is taken back, or the process ends.</summary>
     /// <exception cref="IOException">Among others: there is no place for a revocation.</exception>
     public void Revoke(Guid session)
     {
-        string path = directory.RevocationOf(session) ?? throw new IOException("There is no witness directory.");
-        if (!directory.IsThere(path))
+        if (_revocation is null || !directory.IsThere(directory.RevocationOf(session)!))
         {
-            // Not made anew: there must be no moment without it.
-            directory.CreatePrivate(path).Dispose();
+            // Else it is not made anew: there must be no moment without it.
+            LetGo();
+            _revocation = directory.LeaveRevocation(session);
         }
     }
 
-    /// <summary>Whether a session other than this one has revoked the store. Where that cannot be told, it may have.</summary>
+    /// <summary>
+    /// Whether a session other than this one has revoked the store, and has ended. Where that cannot be told, one may have. Who lives will write what it
+    /// owes itself, or end before that.
+    /// </summary>
     public bool IsRevokedByOther(Guid session)
     {
         try
         {
-            return directory.RevocationsOfOthers(session).Count > 0;
+            return directory.DeadRevocations(session).Count > 0;
         }
         catch (Exception)
         {
@@ -87,13 +92,21 @@ internal sealed class Witness(CacheDirectory directory)
         }
     }
 
-    /// <summary>Takes the revocation of a session back: what it was about has been written.</summary>
+    /// <summary>Takes the revocation of this session back: what it was about has been written.</summary>
     public void Forgive(Guid session)
     {
         if (directory.RevocationOf(session) is { } path)
         {
             directory.Delete(path);
+            LetGo();
         }
+    }
+
+    /// <summary>Lets go of the revocation, which stays: this process ends.</summary>
+    public void LetGo()
+    {
+        _revocation?.Dispose();
+        _revocation = null;
     }
 
     /// <summary>The ids in a file: null where there is no file, none where it cannot be read. Not asked whether it exists: .NET denies that on any error.</summary>

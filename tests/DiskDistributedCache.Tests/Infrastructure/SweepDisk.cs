@@ -109,7 +109,8 @@ internal sealed class SweepDisk : IDisposable
     {
         foreach (string revocation in RevocationsOf(root))
         {
-            CopyFile(revocation, to + revocation[ElsewhereOf(root).Length..]);
+            // Held, and without content.
+            File.WriteAllBytes(to + revocation[ElsewhereOf(root).Length..], []);
         }
     }
 

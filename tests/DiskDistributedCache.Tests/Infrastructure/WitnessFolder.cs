@@ -33,7 +33,8 @@ internal static class WitnessFolder
         CopyFile(WitnessOf(fromRoot), WitnessOf(toRoot));
         foreach (string revocation in RevocationsOf(fromRoot))
         {
-            CopyFile(revocation, revocation.Replace(FileOf(fromRoot, ""), FileOf(toRoot, ""), StringComparison.Ordinal));
+            // Held, and without content.
+            File.WriteAllBytes(revocation.Replace(FileOf(fromRoot, ""), FileOf(toRoot, ""), StringComparison.Ordinal), []);
         }
     }
 

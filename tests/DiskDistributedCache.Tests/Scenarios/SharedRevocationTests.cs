@@ -44,13 +44,14 @@ public sealed class SharedRevocationTests : IAsyncLifetime
         await _second!.Remove(TierScene.KeyOf("removed")).AsValueTask();
         Assert.Equal(2, Revocations.Length);
 
-        // Of the second nothing runs from here on, and nothing but its revocation speaks for it.
+        // Of the second nothing is heard from here on, and nothing but its revocation speaks for it.
         await _owner.CloseAsync();
         await _first.RecoverOnceAsync();
         Assert.Equal(DiskCacheMode.Normal, _first.GetStatus().Mode);
         await _first.DrainAsync();
         await _first.TrustOnceAsync();
         await _first.DisposeAsync();
+        await _second.DisposeAsync();
 
         await _owner.OpenAsync();
         Assert.Null(await _owner.Get("removed"));

@@ -221,6 +221,31 @@ public sealed class TrustRuleTests : IDisposable
         AssertWarmAfterAClose();
     }
 
+    // Seen to fail when every revocation counted.
+    [Fact]
+    public void The_revocation_of_a_process_that_lives_does_not_make_a_store_unbelievable()
+    {
+        _scene.Close();
+        using var waiter = new FileStream(Revocation, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+
+        AssertBelieved();
+
+        Assert.True(File.Exists(Revocation));
+    }
+
+    // Seen to fail when it was deleted with those of processes that have ended.
+    [Fact]
+    public void The_revocation_of_a_process_that_lives_stays_when_the_store_is_begun_anew()
+    {
+        End(isClosed: false);
+        File.WriteAllText(WaiterMark, "");
+        using var waiter = new FileStream(Revocation, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+
+        AssertBegunAnew();
+
+        Assert.True(File.Exists(Revocation));
+    }
+
     // Seen to fail when the marks were not looked for.
     [Theory]
     [InlineData(true)]
