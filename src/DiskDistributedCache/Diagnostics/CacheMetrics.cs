@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 
@@ -25,6 +26,8 @@ internal sealed partial class CacheMetrics : IDisposable
 
     public const string NameAttribute = "diskcache.name";
 
+    private const int MaxUntoldWaits = 1000;
+
     private readonly KeyValuePair<string, object?> _name;
     private readonly long[] _mutations = new long[s_mutationKinds.Length];
     private readonly long[] _memoryEvictions = new long[s_evictionReasons.Length];
@@ -32,6 +35,11 @@ internal sealed partial class CacheMetrics : IDisposable
     private long _diskErrors;
     private long _oversizedEntries;
     private long _promotions;
+
+    // Mutations that were answered without the disk, of which listeners have not been told yet.
+    private readonly ConcurrentQueue<TimeSpan> _untoldWaits = new();
+    private long _untoldWrites;
+    private int _isTelling;
 
     /// <param name="meterFactory">Where the meter comes from, and to whom it belongs then; without one it is the cache's own.</param>
     /// <param name="name">Tells the caches of a process apart.</param>
@@ -92,9 +100,6 @@ internal sealed partial class CacheMetrics : IDisposable
     public void CountEviction(DiskCacheTier tier, EvictionReason reason) =>
         Interlocked.Increment(ref (tier == DiskCacheTier.Memory ? _memoryEvictions : _diskEvictions)[(int)reason]);
 
-    /// <summary>Whether anybody listens to fallbacks.</summary>
-    public bool CountsFallbacks => _fallbacks.Enabled || _fallbackDuration.Enabled;
-
     /// <summary>An operation was answered without the disk because that could not be used: not in time, or not at all.</summary>
     /// <param name="isWrite">Whether it was a mutation; else a lookup.</param>
     /// <param name="waited">How long its caller waited.</param>
@@ -109,6 +114,29 @@ internal sealed partial class CacheMetrics : IDisposable
         catch (Exception)
         {
             // A listener's trouble is its own: it runs in this call.
+        }
+    }
+
+    /// <summary>
+    /// The same of a mutation, from a thread or under a lock that must not wait for a listener: they are told elsewhere, by one thread of the pool at a time.
+    /// What one that blocks is not told of in time is counted all the same, but not how long it took.
+    /// </summary>
+    public void CountWriteFallback(TimeSpan waited)
+    {
+        if (!_fallbacks.Enabled && !_fallbackDuration.Enabled)
+        {
+            return;
+        }
+
+        if (_untoldWaits.Count < MaxUntoldWaits)
+        {
+            _untoldWaits.Enqueue(waited);
+        }
+
+        Interlocked.Increment(ref _untoldWrites);
+        if (Interlocked.Exchange(ref _isTelling, 1) == 0)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static metrics => metrics.TellWrites(), this, preferLocal: false);
         }
     }
 
@@ -170,6 +198,39 @@ internal sealed partial class CacheMetrics : IDisposable
             {
                 _operationDuration.Record(seconds, operation, Attribute("error.type", failure.GetType().FullName!), _name);
             }
+        }
+        catch (Exception)
+        {
+            // As above.
+        }
+    }
+
+    private void TellWrites()
+    {
+        do
+        {
+            long count = Interlocked.Exchange(ref _untoldWrites, 0);
+            for (; count > 0 && _untoldWaits.TryDequeue(out var waited); count--)
+            {
+                CountFallback(isWrite: true, waited);
+            }
+
+            AddWrites(count);
+            Volatile.Write(ref _isTelling, 0);
+        }
+        while (Interlocked.Read(ref _untoldWrites) > 0 && Interlocked.Exchange(ref _isTelling, 1) == 0);
+    }
+
+    private void AddWrites(long count)
+    {
+        if (count == 0)
+        {
+            return;
+        }
+
+        try
+        {
+            _fallbacks.Add(count, Attribute("diskcache.operation", "write"), _name);
         }
         catch (Exception)
         {

@@ -22,6 +22,9 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     private const string RevocationExtension = ".revoked";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
+    // What is held is deleted by who holds it. Windows allows that only where it was said before; elsewhere it always is allowed, and None means a lock.
+    private static readonly FileShare s_whileMarkIsHeld = OperatingSystem.IsWindows() ? FileShare.Delete : FileShare.None;
+
     private readonly Lazy<string?> _witnessDirectory = new(() =>
         (witnessDirectory ?? DefaultWitnessDirectory(fileSystem)) is { Length: > 0 } folder ? fileSystem.Path.GetFullPath(folder) : null);
     private StoreFile? _lock;
@@ -150,7 +153,7 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     {
         RefuseLink();
         string path = WaiterMark(session);
-        return OpenExclusively(path, FileMode.OpenOrCreate) ?? throw new StoreInUseException(path);
+        return OpenExclusively(path, FileMode.OpenOrCreate, s_whileMarkIsHeld) ?? throw new StoreInUseException(path);
     }
 
     /// <summary>Whether the mark of a process is where others would find it.</summary>
@@ -168,8 +171,21 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     public StoreFile LeaveRevocation(Guid session)
     {
         string path = RevocationOf(session) ?? throw new IOException("There is no witness directory.");
-        var file = OpenExclusively(path, FileMode.OpenOrCreate) ?? throw new StoreInUseException(path);
+        var file = OpenExclusively(path, FileMode.OpenOrCreate, s_whileMarkIsHeld) ?? throw new StoreInUseException(path);
         return MadePrivate(file, path);
+    }
+
+    /// <summary>Whether the revocation of a process is where others would find it.</summary>
+    public bool IsRevocationInPlace(StoreFile revocation, Guid session) => RevocationOf(session) is { } path && IsAt(path, revocation.Identity);
+
+    /// <summary>Deletes a mark or a revocation, unless somebody holds it after all: it is made first and held then.</summary>
+    public void DeleteIfDead(string path)
+    {
+        using var mark = OpenExclusively(path, FileMode.Open, s_whileMarkIsHeld);
+        if (mark is not null)
+        {
+            fileSystem.File.Delete(path);
+        }
     }
 
     /// <summary>The revocations by processes that have ended, this one's aside.</summary>
@@ -390,14 +406,14 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
         fileSystem.Directory.EnumerateFiles(fileSystem.Path.GetDirectoryName(path)!, fileSystem.Path.GetFileName(path)).Any();
 
     /// <summary>Opens a file for this process alone; null when another has it.</summary>
-    private StoreFile? OpenExclusively(string path, FileMode mode)
+    private StoreFile? OpenExclusively(string path, FileMode mode, FileShare whileHeld = FileShare.None)
     {
         const int WouldBlock = 11; // EWOULDBLOCK on Linux
         const int WouldBlockElsewhere = 35; // EWOULDBLOCK on macOS
         const int SharingViolation = unchecked((int)0x80070020);
         try
         {
-            return new StoreFile(fileSystem, path, mode, FileAccess.ReadWrite, FileShare.None);
+            return new StoreFile(fileSystem, path, mode, FileAccess.ReadWrite, whileHeld);
         }
         catch (IOException exception) when (exception.HResult is WouldBlock or WouldBlockElsewhere or SharingViolation)
         {

@@ -311,6 +311,7 @@ internal sealed partial class SegmentStore : IDisposable
             }
             else
             {
+                HasRefused |= !hasRoom;
                 _writer.Refuse(mutation);
             }
 
@@ -334,7 +335,6 @@ internal sealed partial class SegmentStore : IDisposable
     private bool TryRoll(Mutation mutation)
     {
         bool isRefused = mutation.Kind == RecordKind.Value && !CanRoll(mutation.RecordBytes);
-        HasRefused |= isRefused;
         long recordBytes = isRefused ? RecordFormat.LengthOf(0) : mutation.RecordBytes;
         if (!_writer.HasRoom(recordBytes))
         {

@@ -39,6 +39,9 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     private bool _isIncomplete;
     private bool _wasUntold;
 
+    // Set once, by anyone.
+    private volatile bool _hasEnded;
+
     /// <summary>Called on a thread of its own when what is owed may be acknowledged.</summary>
     public event Action? Withdrawn;
 
@@ -198,7 +201,7 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
     {
         foreach (string path in charges)
         {
-            Try(() => directory.Delete(path));
+            Try(() => directory.DeleteIfDead(path));
         }
     }
 
@@ -237,15 +240,19 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
         }
     }
 
-    /// <summary>Lets go of the mark beside the lock, which stays: this process ends.</summary>
+    /// <summary>Lets go of the mark beside the lock and of the revocation, which stay: this session ends, and what it has said is that of the dead.</summary>
     public void Dispose()
     {
-        // Not at any price: a withdrawal may hang at the disk.
+        _hasEnded = true;
         if (_ioLock.TryEnter(s_disposeGrace))
         {
-            _waiterMark?.Dispose();
-            _witness.LetGo();
+            LetGo();
             _ioLock.Exit();
+        }
+        else
+        {
+            // A withdrawal hangs at the disk, with the mark. It lets go of what it leaves when it is done; the revocation came first, and is there.
+            _witness.LetGo();
         }
     }
 
@@ -281,6 +288,10 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
             Land();
             _wasUntold = !isTold;
             NoteAttempt(isTold);
+            if (_hasEnded)
+            {
+                LetGo();
+            }
         }
     }
 
@@ -341,6 +352,12 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
             directory.SyncFolder(directory.Path);
             _isMarkDurable = true;
         }
+    }
+
+    private void LetGo()
+    {
+        LetGoOfMark();
+        _witness.LetGo();
     }
 
     private void LetGoOfMark()

@@ -68,7 +68,7 @@ internal sealed class Witness(CacheDirectory directory)
     /// <exception cref="IOException">Among others: there is no place for a revocation.</exception>
     public void Revoke(Guid session)
     {
-        if (_revocation is null || !directory.IsThere(directory.RevocationOf(session)!))
+        if (_revocation is not { } revocation || !directory.IsRevocationInPlace(revocation, session))
         {
             // Else it is not made anew: there must be no moment without it.
             LetGo();
@@ -102,12 +102,8 @@ internal sealed class Witness(CacheDirectory directory)
         }
     }
 
-    /// <summary>Lets go of the revocation, which stays: this process ends.</summary>
-    public void LetGo()
-    {
-        _revocation?.Dispose();
-        _revocation = null;
-    }
+    /// <summary>Lets go of the revocation, which stays: this session ends. On any thread.</summary>
+    public void LetGo() => Interlocked.Exchange(ref _revocation, null)?.Dispose();
 
     /// <summary>The ids in a file: null where there is no file, none where it cannot be read. Not asked whether it exists: .NET denies that on any error.</summary>
     private List<Guid>? Read(string? path)
@@ -122,7 +118,7 @@ internal sealed class Witness(CacheDirectory directory)
         {
             if (NativeIo.IsForeign(path))
             {
-                // Anybody may use the name, and to open what is there might be to wait. The folder of the store is this user's alone, so another user has no store here to vouch for or to revoke.
+                // Anybody may use the name, and to open what is there might be to wait. The folder of the store is this user's alone, so another user has no store here to vouch for.
                 return null;
             }
 

@@ -87,15 +87,7 @@ internal sealed partial class DiskTier : IDisposable
         _sync = new SyncLane(LaneEnded);
         _watchdog = new Watchdog(LookAfter, IoTimeout);
         _writer.ValueDropped += OnDropped;
-
-        // On the watchdog, or under the lock of a key.
-        _writer.WaitedInVain += waited =>
-        {
-            if (_metrics.CountsFallbacks)
-            {
-                Elsewhere(() => _metrics.CountFallback(isWrite: true, waited));
-            }
-        };
+        _writer.WaitedInVain += _metrics.CountWriteFallback;
 
         // After the lane, which lets callers go; and elsewhere, because a logger may be slow.
         _trust.Withdrawn += () => Elsewhere(NoteSuspect);
@@ -304,9 +296,9 @@ internal sealed partial class DiskTier : IDisposable
     public void DropOwed(long weight) => _writer.DropOwed(weight);
 
     /// <summary>
-    /// Where there are too many barriers, puts one clear in the place of the older half, and logs it. Returns its number; 0 where there are not too many.
+    /// Where there are too many barriers, puts one clear in the place of the older half, and logs it. Returns whether there were.
     /// </summary>
-    public long MergeWhenTooMany()
+    public bool MergeWhenTooMany()
     {
         bool isStarting = EnterWhileStarting();
         try
@@ -317,7 +309,7 @@ internal sealed partial class DiskTier : IDisposable
                 EnqueueOwn(new Mutation(RecordKind.Clear) { IsMerged = true, Sequence = merged });
             }
 
-            return merged;
+            return merged > 0;
         }
         finally
         {

@@ -65,10 +65,10 @@ internal sealed partial class TieredCache
         }
 
         var acknowledgement = Accept(new Mutation(RecordKind.TagEviction) { Tag = tag });
-        if (_disk.MergeWhenTooMany() is var merged and > 0)
+        if (_disk.MergeWhenTooMany())
         {
-            // They are dead, and what is retained must not count among what is kept.
-            _memory.RemoveWhere(entry => entry.Ticket < merged);
+            // What it has killed and is retained must not count among what is kept.
+            SweepMemory();
             DiskTier.Elsewhere(() => Log.EvictionsMerged(_logger, TagBarriers.MaxBarriers));
         }
 

@@ -10,7 +10,6 @@ namespace DiskDistributedCache.Benchmarks.Contestants;
 /// </summary>
 internal class FilePerEntry : Contestant
 {
-
     private readonly string _directory;
     private readonly byte[][] _buffers;
     private long _writes;

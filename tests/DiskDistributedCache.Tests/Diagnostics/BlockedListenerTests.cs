@@ -17,6 +17,7 @@ public sealed class BlockedListenerTests : IDisposable
     private readonly TaskCompletionSource _called = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ManualResetEventSlim _release = new();
     private int _calls;
+    private long _measured;
 
     public void Dispose()
     {
@@ -66,6 +67,40 @@ public sealed class BlockedListenerTests : IDisposable
         _release.Set();
     }
 
+    // Seen to fail when each mutation that was owed was told by a thread of its own.
+    [Fact]
+    public async Task One_that_blocks_each_time_takes_one_thread_of_the_pool_and_is_told_everything_in_the_end()
+    {
+        const int Sets = 2000;
+        await using var owner = Open(new FaultyFileSystem());
+        await owner.StartAsync();
+        await using var second = Open(_files);
+        await second.StartAsync();
+        Block("diskcache.fallbacks", calls: int.MaxValue);
+
+        for (int i = 0; i < Sets; i++)
+        {
+            second.Set($"key {i}", [1], s_noExpiry);
+        }
+
+        await _called.Task.WaitAsync(s_patience, Token);
+        using var ran = new CountdownEvent(100);
+        for (int i = 0; i < ran.InitialCount; i++)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static ran => ran.Signal(), ran, preferLocal: false);
+        }
+
+        Assert.True(ran.Wait(s_patience, Token));
+        Assert.Equal(1, Volatile.Read(ref _calls));
+        _release.Set();
+        while (Interlocked.Read(ref _measured) < Sets)
+        {
+            await Task.Delay(1, Token);
+        }
+
+        Assert.Equal(Sets, Interlocked.Read(ref _measured));
+    }
+
     // Seen to fail when the listener was called under the lock of the mode.
     [Fact]
     public async Task The_mode_changes_meanwhile()
@@ -87,7 +122,9 @@ public sealed class BlockedListenerTests : IDisposable
     private DiskCache Open(FaultyFileSystem files) => new(
         new DiskDistributedCacheOptions { Name = _directory, Directory = _directory, WitnessDirectory = WitnessFolder.Path, MaxMemoryBytes = 0 }, files);
 
-    private void BlockFirstOf(string instrument)
+    private void BlockFirstOf(string instrument) => Block(instrument, calls: 1);
+
+    private void Block(string instrument, int calls)
     {
         _listener.InstrumentPublished = (published, listener) =>
         {
@@ -96,14 +133,21 @@ public sealed class BlockedListenerTests : IDisposable
                 listener.EnableMeasurementEvents(published);
             }
         };
-        _listener.SetMeasurementEventCallback<long>((_, _, tags, _) =>
+        _listener.SetMeasurementEventCallback<long>((_, measured, tags, _) =>
         {
             // Not what caches of other tests measure meanwhile.
-            if (tags.Contains(new KeyValuePair<string, object?>(CacheMetrics.NameAttribute, _directory)) && Interlocked.Increment(ref _calls) == 1)
+            if (!tags.Contains(new KeyValuePair<string, object?>(CacheMetrics.NameAttribute, _directory)))
+            {
+                return;
+            }
+
+            if (Interlocked.Increment(ref _calls) <= calls)
             {
                 _called.TrySetResult();
                 _release.Wait(s_patience * 2);
             }
+
+            Interlocked.Add(ref _measured, measured);
         });
         _listener.Start();
     }

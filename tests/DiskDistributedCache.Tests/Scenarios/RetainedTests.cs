@@ -92,6 +92,22 @@ public sealed class RetainedTests : IAsyncLifetime
         Assert.Equal(1, _scene.Log.Count(EvictionsMerged));
     }
 
+    // Seen to be unknown when what was cleared left memory and not the index.
+    [Fact]
+    public async Task What_is_cleared_so_is_known_to_be_gone_while_the_disk_is_away()
+    {
+        await _scene.LoseDiskAsync();
+        _scene.Cache.MaxOwedCount = int.MaxValue;
+        await _scene.Set("k", "v");
+
+        for (int i = 0; i <= TagBarriers.MaxBarriers; i++)
+        {
+            _ = _scene.Cache.EvictByTag($"tag {i}");
+        }
+
+        Assert.Equal(LookupOutcome.Miss, (await _scene.Cache.GetAsync(TierScene.KeyOf("k"))).Outcome);
+    }
+
     [Fact]
     public async Task A_mark_that_is_owed_is_not_given_up_for_others()
     {

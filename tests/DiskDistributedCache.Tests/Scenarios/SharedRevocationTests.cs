@@ -80,5 +80,32 @@ public sealed class SharedRevocationTests : IAsyncLifetime
         gate.Open();
     }
 
+    // Seen to fail when a session that ended while its mark hung went on holding what it had left.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_a_waiter_has_acknowledged_that_ended_while_its_mark_hung_is_not_forgotten_although_its_process_lives(bool isMarkLeftLate)
+    {
+        _secondFiles.Heal();
+        var gate = _secondFiles.Hold(FileOperation.Open, WaiterMark);
+        _second!.CloseGrace = TimeSpan.FromMilliseconds(200);
+        await _second.Remove(TierScene.KeyOf("removed")).AsValueTask();
+        await gate.Reached;
+        await _second.DisposeAsync();
+        if (isMarkLeftLate)
+        {
+            gate.Open();
+            while (Marks.Length == 0 || Revocations.Length > 0)
+            {
+                await Task.Delay(1, TestContext.Current.CancellationToken);
+            }
+        }
+
+        await _owner.ReopenClosedAsync();
+
+        Assert.Null(await _owner.Get("removed"));
+        gate.Open();
+    }
+
     private string[] Marks => Directory.GetFiles(_owner.Folder, WaiterMark + "*");
 }

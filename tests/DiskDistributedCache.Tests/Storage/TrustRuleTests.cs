@@ -221,6 +221,25 @@ public sealed class TrustRuleTests : IDisposable
         AssertWarmAfterAClose();
     }
 
+    // Seen to fail when it was held again, by nobody who would let go of it.
+    [Fact]
+    public void What_a_session_says_once_more_after_its_end_counts_as_that_of_the_dead()
+    {
+        using var root = new ScratchDirectory();
+        var files = new FaultyFileSystem();
+        files.Fail(FileOperation.Open, "waiter-");
+        using var directory = new CacheDirectory(files, root.Path, WitnessFolder.Path);
+        var trust = new TrustMark(directory, Guid.NewGuid());
+        trust.WithdrawNow();
+        trust.Dispose();
+
+        trust.WithdrawAgain();
+
+        Assert.True(new Witness(directory).IsRevokedByOther(Guid.NewGuid()));
+        GC.KeepAlive(trust);
+        File.Delete(Assert.Single(WitnessFolder.RevocationsOf(root.Path)));
+    }
+
     // Seen to fail when every revocation counted.
     [Fact]
     public void The_revocation_of_a_process_that_lives_does_not_make_a_store_unbelievable()
