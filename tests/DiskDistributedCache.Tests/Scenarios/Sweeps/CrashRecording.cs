@@ -228,19 +228,19 @@ internal sealed class CrashRecording : IDisposable
         }
     }
 
-    private CrashMoment Look(SweepProcess process) => new(
-        Writes.Changes.Count,
-        ReadIfThere(SweepDisk.WitnessOf(process.Root)),
-        SweepDisk.RevocationsOf(process.Root).Length > 0,
-        process.Truth,
-        process.Coming,
-        _time.GetUtcNow(),
-        process.Stage)
+    private CrashMoment Look(SweepProcess process)
     {
-        Before = _before,
-        Changed = _changed,
-        Changing = _changing,
-    };
+        // In this order: the witness goes before what is owed is acknowledged, so with what was acknowledged before it is looked for it goes together.
+        var (changes, acknowledged, coming) = (Writes.Changes.Count, process.Truth, process.Coming);
+        bool isRevoked = SweepDisk.RevocationsOf(process.Root).Length > 0;
+        byte[]? witness = ReadIfThere(SweepDisk.WitnessOf(process.Root));
+        return new CrashMoment(changes, witness, isRevoked, acknowledged, coming, _time.GetUtcNow(), process.Stage)
+        {
+            Before = _before,
+            Changed = _changed,
+            Changing = _changing,
+        };
+    }
 
     private static bool IsSame(CrashMoment one, CrashMoment other) =>
         one.Changes == other.Changes
