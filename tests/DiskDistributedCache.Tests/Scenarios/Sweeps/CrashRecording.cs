@@ -230,7 +230,7 @@ internal sealed class CrashRecording : IDisposable
 
     private CrashMoment Look(SweepProcess process)
     {
-        // In this order: the witness goes before what is owed is acknowledged, so with what was acknowledged before it is looked for it goes together.
+        // The witness last: it goes before what is owed is acknowledged. Looked at first, it could still be there beside an acknowledgement that came meanwhile.
         var (changes, acknowledged, coming) = (Writes.Changes.Count, process.Truth, process.Coming);
         bool isRevoked = SweepDisk.RevocationsOf(process.Root).Length > 0;
         byte[]? witness = ReadIfThere(SweepDisk.WitnessOf(process.Root));
