@@ -178,6 +178,9 @@ internal sealed class CacheDirectory(IFileSystem fileSystem, string root, string
     /// <summary>Whether the revocation of a process is where others would find it.</summary>
     public bool IsRevocationInPlace(StoreFile revocation, Guid session) => RevocationOf(session) is { } path && IsAt(path, revocation.Identity);
 
+    /// <summary>Whether the mark or the revocation of a process is there.</summary>
+    public bool HasLeftWord(Guid session) => IsThere(WaiterMark(session)) || (RevocationOf(session) is { } path && IsThere(path));
+
     /// <summary>Deletes a mark or a revocation, unless somebody holds it after all: it is made first and held then.</summary>
     public void DeleteIfDead(string path)
     {

@@ -283,6 +283,14 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
                 return;
             }
 
+            if (_hasEnded && HasLeftWord())
+            {
+                // To take it up again would make it that of the living for a moment.
+                Land();
+                NoteAttempt(isTold: true);
+                return;
+            }
+
             bool isTold = false;
             Try(() => isTold = (_isOwner && Try(_witness.Withdraw, tells: !_wasUntold)) || Revoke(), tells: !_wasUntold);
             Land();
@@ -315,6 +323,13 @@ internal sealed class TrustMark(CacheDirectory directory, Guid session) : IDispo
         }
 
         return isRevoked || isMarked;
+    }
+
+    private bool HasLeftWord()
+    {
+        bool hasLeft = false;
+        Try(() => hasLeft = directory.HasLeftWord(session), tells: false);
+        return hasLeft;
     }
 
     /// <summary>After one that told nobody who comes next begins anew. Does nothing where trust was reset meanwhile.</summary>

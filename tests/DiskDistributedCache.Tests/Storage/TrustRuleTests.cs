@@ -232,9 +232,12 @@ public sealed class TrustRuleTests : IDisposable
         var trust = new TrustMark(directory, Guid.NewGuid());
         trust.WithdrawNow();
         trust.Dispose();
+        int opened = files.CountCalls(FileOperation.Open, ".revoked");
 
         trust.WithdrawAgain();
 
+        // Not even for a moment is it held again.
+        Assert.Equal(opened, files.CountCalls(FileOperation.Open, ".revoked"));
         Assert.True(new Witness(directory).IsRevokedByOther(Guid.NewGuid()));
         GC.KeepAlive(trust);
         File.Delete(Assert.Single(WitnessFolder.RevocationsOf(root.Path)));
