@@ -201,7 +201,7 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
         {
             known.Add(entry.Sequence);
             if (!entry.IsExpired(Clock.NowTicks) && !_disk.Barriers.Covers(entry.Tags, entry.Ticket)
-                && (entry.Tags.Length == 0 || entry.Ticket >= _disk.Barriers.Floor || _memory.Peek(entry.Key) == entry))
+                && !MayHaveBeenSwept(entry))
             {
                 yield return (EntryHead.Of(entry), DiskCacheTier.Memory);
             }
@@ -385,8 +385,7 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
             }
         }
 
-        // A barrier may have been forgotten since the entry was found. Memory is swept before that, so what is still there is alive.
-        if (entry.Tags.Length > 0 && entry.Ticket < _disk.Barriers.Floor && _memory.TryGet(key) != entry)
+        if (MayHaveBeenSwept(entry))
         {
             return null;
         }
@@ -400,6 +399,10 @@ internal sealed partial class TieredCache : StoreListener, IDisposable, IAsyncDi
         _metrics.MemoryHits.Add(1, isServed ? entry.Value.Length : 0);
         return entry;
     }
+
+    /// <summary>A barrier may have been forgotten since the entry was found. Memory is swept before that, so what is still there is alive.</summary>
+    private bool MayHaveBeenSwept(CacheEntry entry) =>
+        entry.Tags.Length > 0 && entry.Ticket < _disk.Barriers.Floor && _memory.Peek(entry.Key) != entry;
 
     /// <summary>
     /// Starts the window anew. The index follows exactly when the disk was asked, else in steps of an eighth of the window; what is
