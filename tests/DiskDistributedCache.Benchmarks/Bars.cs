@@ -41,7 +41,7 @@ internal static class Bars
         AtLeast("mem-get-zipf-1k-?t-vs-memorycache", Ratio, 2),
         AtLeast("mem-set-1k-evicting-?t-vs-memorycache", Ratio, 1),
 
-        AtMost("reopen-1m-*", "index-bytes-per-entry", 40),
+        AtMost("*-1m-*", "index-bytes-per-entry", 40),
         AtMost("index-10m", "process-bytes-per-entry", 40),
         AtLeast("growth-get-10m-vs-10k", Ratio, 0.5),
 

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Microsoft.Extensions.Caching.Distributed;
 
 namespace DiskDistributedCache.Benchmarks;
 
@@ -14,13 +13,7 @@ internal sealed class IndexClaims : ClaimFamily
     private const string FullName = "index-10m";
     private const int FullEntries = 10_000_000;
     private const int ValueBytes = 16;
-    private const int Callers = 64;
     private const int FirstEntries = 10_000;
-    private const int SteadyLooks = 5;
-    private const int SteadyBytes = 1 << 20;
-
-    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(50);
-    private static readonly DistributedCacheEntryOptions s_noExpiry = new();
 
     public override IEnumerable<string> Names => [FullName];
 
@@ -42,25 +35,17 @@ internal sealed class IndexClaims : ClaimFamily
 
     public static async Task<int> WeighAsync(string directory, int entries)
     {
-        var options = new DiskDistributedCacheOptions
-        {
-            Directory = directory,
-            MaxMemoryBytes = 0,
-            MaxDiskBytes = 16L << 30,
-            MaxEntries = entries + (entries / 4),
-            IoTimeout = TimeSpan.FromSeconds(10),
-            BreakDuration = TimeSpan.FromSeconds(30),
-        };
         _ = Task.Run(() =>
         {
             // Whoever wanted to know is gone.
             Console.In.ReadToEnd();
             Environment.Exit(1);
         });
-        await using var cache = await OurCache.OpenAsync(options);
-        await SetAsync(cache, 0, FirstEntries);
+        await using var cache = await OurCache.OpenAsync(new StoreOpening(directory, entries).Options);
+        byte[] value = new byte[ValueBytes];
+        await StoreOpening.SetAsync(cache, 0, FirstEntries, value);
         var before = await SettledMemoryAsync();
-        await SetAsync(cache, FirstEntries, entries);
+        await StoreOpening.SetAsync(cache, FirstEntries, entries, value);
         var after = await SettledMemoryAsync();
         if (cache.GetStatus() is { Mode: not DiskCacheMode.Normal } or { OwedWrites: > 0 } || cache.GetStatus().Entries < entries)
         {
@@ -74,35 +59,15 @@ internal sealed class IndexClaims : ClaimFamily
         return 0;
     }
 
-    private static Task SetAsync(DiskCache cache, int from, int to)
-    {
-        byte[] value = new byte[ValueBytes];
-        return FanOut.CallersAsync(Callers, async caller =>
-        {
-            for (int entry = from + caller; entry < to; entry += Callers)
-            {
-                await cache.SetAsync(Workload.KeyOf(entry), value, s_noExpiry);
-            }
-        });
-    }
-
-    /// <summary>The memory of the process once it has stopped to fall: free memory is given back little by little.</summary>
     private static async Task<(long Process, long Managed)> SettledMemoryAsync()
     {
-        long least = long.MaxValue;
-        for (int steady = 0; steady < SteadyLooks; steady++)
-        {
-            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-            await Task.Delay(s_pause);
-            long now = Environment.WorkingSet;
-            if (now < least - SteadyBytes)
+        long process = await SettledMemory.LeastAsync(
+            static () =>
             {
-                steady = 0;
-            }
-
-            least = Math.Min(least, now);
-        }
-
-        return (least, GC.GetTotalMemory(forceFullCollection: false));
+                GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+                return Environment.WorkingSet;
+            },
+            steadyBytes: 1 << 20);
+        return (process, GC.GetTotalMemory(forceFullCollection: false));
     }
 }

@@ -95,28 +95,8 @@ internal sealed class ReopenClaims : ClaimFamily
         return (bytesRead / (double)entries, indexBytes / (double)entries);
     }
 
-    /// <summary>
-    /// Managed memory once it has stopped to fall. A cache that has just been closed lingers for a moment on its threads;
-    /// counted at first and gone afterwards, it would hide the index of the next one.
-    /// </summary>
-    private static async Task<long> SettledMemoryAsync()
-    {
-        const int SteadyLooks = 10;
-        long least = long.MaxValue;
-        for (int steady = 0; steady < SteadyLooks; steady++)
-        {
-            await Task.Delay(TimeSpan.FromMilliseconds(50));
-            long now = GC.GetTotalMemory(forceFullCollection: true);
-            if (now < least - 64_000)
-            {
-                steady = 0;
-            }
-
-            least = Math.Min(least, now);
-        }
-
-        return least;
-    }
+    private static Task<long> SettledMemoryAsync() =>
+        SettledMemory.LeastAsync(static () => GC.GetTotalMemory(forceFullCollection: true), steadyBytes: 64_000);
 
     /// <summary>What is measured must be a start that forgets nothing.</summary>
     private static async Task CheckAsync(DiskCache cache, int entries)

@@ -68,11 +68,13 @@ internal sealed class StoreOpening(string directory, int entries)
         return Stopwatch.GetElapsedTime(started).TotalSeconds;
     }
 
-    public static async Task SetAsync(DiskCache cache, int from, int to) => await FanOut.CallersAsync(Callers, async caller =>
+    public static Task SetAsync(DiskCache cache, int from, int to) => SetAsync(cache, from, to, s_value);
+
+    public static Task SetAsync(DiskCache cache, int from, int to, byte[] value) => FanOut.CallersAsync(Callers, async caller =>
     {
         for (int entry = from + caller; entry < to; entry += Callers)
         {
-            await cache.SetAsync(Workload.KeyOf(entry), s_value, s_noExpiry);
+            await cache.SetAsync(Workload.KeyOf(entry), value, s_noExpiry);
         }
     });
 

@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace DiskDistributedCache.Benchmarks.Contestants;
 
 /// <summary>
-/// The same with each file compressed, as fast as gzip goes. The values of the workload cannot be made smaller, which for gzip is the
-/// quick case: it stores them as they are.
+/// The same with each file compressed, as fast as gzip goes. The values of the workload are random bytes, which cannot be made smaller: gzip has nothing but
+/// work of them, and the files are a little longer.
 /// </summary>
 internal sealed class GzipFilePerEntry(Workload workload, string directory) : FilePerEntry(workload, directory, "file-gzip")
 {
